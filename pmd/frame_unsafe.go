@@ -1,0 +1,74 @@
+package pmd
+
+import "unsafe" // the one place that turns a driver's addresses into slices
+
+// A Frame is one packet in a driver's buffer: headroom, then Len bytes of
+// data, then tailroom.
+//
+// Its memory layout is that of the first cache line of DPDK's struct
+// rte_mbuf, so that the vector a receive burst fills *is* a vector of
+// *Frame: nothing is translated or copied between C and Go. pmd/dpdk proves
+// each offset when it is compiled. Frames are never copied and never made by
+// hand; drivers make them (see [Frame.Init]).
+//
+//	 0  buf_addr  8 buf_iova
+//	16  data_off 18 refcnt 20 nb_segs 22 port   24 ol_flags
+//	32  packet_type 36 pkt_len 40 data_len 42 vlan_tci 44 hash
+//	52  vlan_tci_outer 54 buf_len   56 pool
+type Frame struct {
+	buf     unsafe.Pointer // lifetime: the driver's, at least until the frame is handed back
+	_       uint64
+	off     uint16
+	_       uint16
+	nbSegs  uint16
+	port    uint16
+	flags   uint64
+	_       uint32
+	pktLen  uint32
+	dataLen uint16
+	_       uint16
+	_       [2]uint32
+	_       uint16
+	bufLen  uint16
+	_       uint64
+}
+
+// Offsets of the fields of Frame, for drivers to prove against their own.
+const (
+	OffsetBuf      = unsafe.Offsetof(Frame{}.buf)     // a constant; nothing is dereferenced
+	OffsetDataOff  = unsafe.Offsetof(Frame{}.off)     // likewise
+	OffsetSegments = unsafe.Offsetof(Frame{}.nbSegs)  // likewise
+	OffsetPort     = unsafe.Offsetof(Frame{}.port)    // likewise
+	OffsetFlags    = unsafe.Offsetof(Frame{}.flags)   // likewise
+	OffsetPktLen   = unsafe.Offsetof(Frame{}.pktLen)  // likewise
+	OffsetDataLen  = unsafe.Offsetof(Frame{}.dataLen) // likewise
+	OffsetBufLen   = unsafe.Offsetof(Frame{}.bufLen)  // likewise
+	SizeofFrame    = unsafe.Sizeof(Frame{})           // likewise
+)
+
+// Flags that drivers set on received frames (DPDK's RTE_MBUF_F_RX_*; pmd/dpdk
+// proves the values).
+const (
+	FlagIPChecksumBad  = 1 << 4
+	FlagIPChecksumGood = 1 << 7
+)
+
+// Init makes f a single-segment frame over buf with n bytes of data after
+// headroom bytes. For drivers whose buffers are Go memory.
+func (f *Frame) Init(buf []byte, headroom, n int) {
+	f.buf = unsafe.Pointer(unsafe.SliceData(buf)) // kept alive by f.buf itself
+	f.off, f.bufLen = uint16(headroom), uint16(len(buf))
+	f.dataLen, f.pktLen = uint16(n), uint32(n)
+	f.nbSegs, f.flags = 1, 0
+}
+
+// Bytes returns the packet: the data of the first segment. The slice is valid
+// until the frame is handed back or its start or end is moved.
+func (f *Frame) Bytes() []byte {
+	return unsafe.Slice((*byte)(unsafe.Add(f.buf, f.off)), f.dataLen) // off+dataLen <= bufLen is the driver's invariant and ours
+}
+
+// Start returns the address of the first byte of data, for prefetching only.
+func (f *Frame) Start() uintptr {
+	return uintptr(f.buf) + uintptr(f.off) // a number: never turned back into a pointer
+}
