@@ -1,0 +1,28 @@
+package flow
+
+import (
+	"encoding/binary"
+
+	"guideway/maglev/packet"
+)
+
+// Read fills k from a frame that packet.Parse found Whole, h being what it
+// found.
+func (k *Key) Read(frame []byte, h *packet.Headers) {
+	p := frame[h.L3:]
+	if h.IPv6 {
+		p = p[:packet.IPv6Len]
+		k.SrcHi = binary.BigEndian.Uint64(p[packet.IPv6Src:])
+		k.SrcLo = binary.BigEndian.Uint64(p[packet.IPv6Src+8:])
+		k.DstHi = binary.BigEndian.Uint64(p[packet.IPv6Dst:])
+		k.DstLo = binary.BigEndian.Uint64(p[packet.IPv6Dst+8:])
+	} else {
+		p = p[:packet.IPv4Len]
+		k.SrcHi, k.SrcLo = 0, uint64(binary.BigEndian.Uint32(p[packet.IPv4Src:]))
+		k.DstHi, k.DstLo = 0, uint64(binary.BigEndian.Uint32(p[packet.IPv4Dst:]))
+	}
+	k.IPv6, k.Proto, k.Ports = h.IPv6, h.Proto, 0
+	if packet.HasPorts(h.Proto) {
+		k.Ports = binary.BigEndian.Uint32(frame[h.L4:])
+	}
+}

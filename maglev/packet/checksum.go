@@ -1,0 +1,32 @@
+package packet
+
+import "encoding/binary"
+
+// Sum adds up b as big-endian 16-bit words, an odd last byte padded with zero
+// (RFC 1071). Sums can be added to each other before they are folded.
+func Sum(b []byte) uint64 {
+	var sum uint64
+	for len(b) >= 4 {
+		sum += uint64(binary.BigEndian.Uint32(b))
+		b = b[4:]
+	}
+	if len(b) >= 2 {
+		sum += uint64(be16(b))
+		b = b[2:]
+	}
+	if len(b) == 1 {
+		sum += uint64(b[0]) << 8
+	}
+	return fold32(sum)
+}
+
+// fold32 brings a sum of 32-bit words to a sum of 16-bit words.
+func fold32(sum uint64) uint64 { return sum>>48 + sum>>32&0xffff + sum>>16&0xffff + sum&0xffff }
+
+// Fold brings a sum of 16-bit words to 16 bits by end-around carry. A checksum
+// field holds the complement of it. sum is below 2^32.
+func Fold(sum uint64) uint16 {
+	sum = sum>>16 + sum&0xffff
+	sum = sum>>16 + sum&0xffff
+	return uint16(sum)
+}
