@@ -1,0 +1,64 @@
+# On Debian 12 as root, with Go installed, `make run` and `make test` are all it takes.
+SHELL       := /bin/bash -o pipefail
+export PATH := $(PATH):/usr/local/go/bin
+# A flag that DPDK's newer releases ask for and Go takes only by name (third_party/dpdk/README.md).
+export CGO_CFLAGS_ALLOW := -mrtm
+
+VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+BUILD   = go build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o bin/
+PURE    = $$(test/packages.sh pure)
+MACHINE = $$(test/packages.sh machine)
+# Tests that need DPDK or namespaces use this machine as it is now: never cached, one package at a time.
+ALONE   = -count=1 -p=1
+FUZZTIME ?= 60s
+COUNT    ?= 6
+
+help: ## this list
+	@awk -F': .*## |: ## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+run: install-lab compile ## build a network on this machine and send HTTP through it; ARGS=--once to stop by itself
+	bin/guideway-lab $(ARGS)
+
+build: install-build compile ## guidewayd, guideway and guideway-lab into bin/
+
+test: install-test check compile ## everything that guards main: rules, tests, races, short fuzzing, benchmarks once
+	CGO_ENABLED=0 go vet $(PURE)
+	CGO_ENABLED=0 go test $(PURE)
+	go test $(ALONE) $(MACHINE)
+	go test -race -short $$(test/packages.sh concurrent)
+	test/fuzz.sh total 60
+	go test -run='^$$' -bench=. -benchtime=1x $(ALONE) $(PURE) $(MACHINE)
+	@echo 'PASS: rules, tests, races, fuzzing and benchmarks of $(VERSION)'
+
+race: install-build ## all tests that need no DPDK under the race detector, at full length
+	go test -race $(PURE)
+
+fuzz: install-build ## every fuzz target for FUZZTIME=60s
+	test/fuzz.sh each $(FUZZTIME)
+
+bench: install-test ## benchmarks COUNT=6 times into bench/, compared with benchstat
+	@mkdir -p bench
+	go test -run='^$$' -bench=. -benchmem -count=$(COUNT) -p=1 $(PURE) $(MACHINE) | tee bench/$(VERSION).txt
+	go tool benchstat $$(ls -tr bench/*.txt | tail -n 2)
+
+lint: install-build check ## gofmt, go vet, staticcheck, and the laws of the house
+
+clean: ## what was built; third_party/ and hugepages stay
+	rm -rf bin bench
+
+check:
+	@files=$$(gofmt -l .) && [ -z "$$files" ] || { echo "not gofmt-clean: $$files"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	CGO_ENABLED=0 go test -count=1 ./test/laws
+
+compile:
+	$(BUILD) ./cmd/guidewayd
+	CGO_ENABLED=0 $(BUILD) ./cmd/guideway ./cmd/guideway-lab
+
+install-%:
+	@third_party/install.sh $*
+
+# The order of prerequisites is meant, with -j too.
+.NOTPARALLEL:
+.PHONY: help run build test race fuzz bench lint clean check compile
