@@ -6,8 +6,8 @@ import (
 	"guideway/maglev/packet"
 )
 
-// Read fills k from a frame that packet.Parse found Whole, h being what it
-// found.
+// Read fills k from a frame in which packet.Parse found a whole packet or a
+// fragment, h being what it found. A fragment has no ports.
 func (k *Key) Read(frame []byte, h *packet.Headers) {
 	p := frame[h.L3:]
 	if h.IPv6 {
@@ -22,7 +22,7 @@ func (k *Key) Read(frame []byte, h *packet.Headers) {
 		k.DstHi, k.DstLo = 0, uint64(binary.BigEndian.Uint32(p[packet.IPv4Dst:]))
 	}
 	k.IPv6, k.Proto, k.Ports = h.IPv6, h.Proto, 0
-	if packet.HasPorts(h.Proto) {
+	if h.Ports {
 		k.Ports = binary.BigEndian.Uint32(frame[h.L4:])
 	}
 }

@@ -52,7 +52,7 @@ func parseIPv4(b []byte, l3 int, h *Headers) Result {
 	if total < header || total > len(p) {
 		return BadLength
 	}
-	h.IPv6 = false
+	h.IPv6, h.Ports, h.TCPFlags = false, false, 0
 	h.TOS = p[ipv4TOS]
 	h.L3, h.L4, h.End = uint16(l3), uint16(l3+header), uint16(l3+total)
 	h.Proto = p[ipv4Protocol]

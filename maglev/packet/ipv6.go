@@ -61,7 +61,7 @@ func parseIPv6(b []byte, l3 int, h *Headers) Result {
 	if total > len(p) {
 		return BadLength
 	}
-	h.IPv6 = true
+	h.IPv6, h.Ports, h.TCPFlags = true, false, 0
 	h.TOS = p[0]<<4 | p[1]>>4
 	h.L3, h.L4, h.End = uint16(l3), uint16(l3+IPv6Len), uint16(l3+total)
 	h.Proto = p[ipv6NextHeader]

@@ -8,7 +8,7 @@ type Result uint8
 const (
 	Unparsed           Result = iota // the zero value: nothing looked at the frame
 	Whole                            // a whole IP packet: Headers is complete
-	Fragment                         // an IP fragment: L3, End, TOS and FirstFragment are set; L4 and TCPFlags are not
+	Fragment                         // an IP fragment: all of Headers but TCPFlags and Ports, which are zero
 	TruncatedFrame                   // shorter than an Ethernet header
 	GroupAddress                     // sent to a link-layer group (RFC 1122, 3.3.6)
 	ForeignVLAN                      // tagged for another VLAN, or untagged on a tagged port
@@ -33,6 +33,7 @@ type Headers struct {
 	TOS           uint8 // IPv4 TOS or IPv6 traffic class: DSCP and ECN
 	TCPFlags      uint8 // 0 unless Proto is TCP
 	IPv6          bool
+	Ports         bool // the header at L4 begins with ports, and is there whole
 	FirstFragment bool // of a Fragment: its offset is zero
 }
 

@@ -25,26 +25,22 @@ const (
 // transport looks at the header that h.Proto names at the start of p, which
 // ends where the IP packet ends.
 func transport(p []byte, h *Headers) Result {
-	h.TCPFlags = 0
 	switch h.Proto {
 	case ProtoTCP:
 		if len(p) < tcpLen {
 			return TruncatedTransport
 		}
-		h.TCPFlags = p[tcpFlags]
+		h.TCPFlags, h.Ports = p[tcpFlags], true
 	case ProtoUDP:
 		if len(p) < udpLen {
 			return TruncatedTransport
 		}
+		h.Ports = true
 	case ProtoSCTP:
 		if len(p) < sctpLen {
 			return TruncatedTransport
 		}
+		h.Ports = true
 	}
 	return Whole
-}
-
-// HasPorts tells whether a protocol's header begins with ports.
-func HasPorts(proto uint8) bool {
-	return proto == ProtoTCP || proto == ProtoUDP || proto == ProtoSCTP
 }

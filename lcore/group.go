@@ -1,0 +1,130 @@
+package lcore
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"guideway/maglev/fib"
+)
+
+// A Group is the control plane's end of all workers.
+type Group struct {
+	workers []*Worker
+
+	mu      sync.Mutex // of the control plane's callers; cores never take it
+	reports []*Report  // the last one of each worker
+}
+
+// NewGroup makes a group of workers.
+func NewGroup(workers ...*Worker) *Group {
+	return &Group{workers: workers, reports: make([]*Report, len(workers))}
+}
+
+// Publish gives every core a new snapshot, by one pointer each. Cores take it
+// over at their next turn; Await tells when.
+func (g *Group) Publish(s *fib.Snapshot) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, w := range g.workers {
+		e := &edition{snapshot: s, counters: w.mail.edition.Load().counters}
+		if len(e.counters.services) < s.Services() || len(e.counters.endpoints) < s.Endpoints() {
+			e.counters = newCounters(
+				max(len(e.counters.services), s.Services()),
+				max(len(e.counters.endpoints), s.Endpoints()))
+		}
+		w.mail.edition.Store(e)
+	}
+}
+
+// waitStep is how often the control plane looks whether cores have answered.
+// A turn takes a few microseconds, a rest at most half a millisecond.
+const waitStep = 100 * time.Microsecond
+
+// wait calls done until it returns true, or ctx ends.
+func wait(ctx context.Context, done func() bool) error {
+	ticker := time.NewTicker(waitStep)
+	defer ticker.Stop()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+	return nil
+}
+
+// Await waits until every core works by a snapshot of at least the given
+// generation. On error it names the cores that do not.
+func (g *Group) Await(ctx context.Context, generation uint64) error {
+	var late []int
+	err := wait(ctx, func() bool {
+		late = late[:0]
+		for _, w := range g.workers {
+			if w.mail.echo.Load() < generation {
+				late = append(late, w.cpu)
+			}
+		}
+		return len(late) == 0
+	})
+	if err != nil {
+		return fmt.Errorf("cores %v have not taken over snapshot %d: %w", late, generation, err)
+	}
+	return nil
+}
+
+// Reports asks every core for its counters. A core that does not answer before
+// ctx ends keeps its last report, which is then marked by the error; one that
+// never answered has a nil report.
+func (g *Group) Reports(ctx context.Context) ([]*Report, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	asked := make([]*Report, len(g.workers))
+	for i, w := range g.workers {
+		asked[i] = newReport(w.mail.edition.Load())
+		w.mail.ask.Store(asked[i])
+	}
+	var late []int
+	err := wait(ctx, func() bool {
+		late = late[:0]
+		for i, w := range g.workers {
+			if asked[i] == nil {
+				continue
+			}
+			if !asked[i].done.Load() {
+				late = append(late, w.cpu)
+				continue
+			}
+			g.reports[i], asked[i] = asked[i], nil
+		}
+		return len(late) == 0
+	})
+	if err != nil {
+		err = fmt.Errorf("cores %v do not answer: %w", late, err)
+	}
+	return append([]*Report(nil), g.reports...), err
+}
+
+// Stop tells every core to finish: what is received is forwarded, then their
+// Run returns. It waits for that until ctx ends.
+func (g *Group) Stop(ctx context.Context) error {
+	for _, w := range g.workers {
+		w.mail.stop.Store(true)
+	}
+	var late []int
+	err := wait(ctx, func() bool {
+		late = late[:0]
+		for _, w := range g.workers {
+			if !w.mail.stopped.Load() {
+				late = append(late, w.cpu)
+			}
+		}
+		return len(late) == 0
+	})
+	if err != nil {
+		return fmt.Errorf("cores %v do not stop: %w", late, err)
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package lcore
+
+import (
+	"sync/atomic"
+	"time"
+
+	"guideway/maglev/conntrack"
+)
+
+// A Report is a core's counters at one moment between two bursts, so that
+// Received is the sum of Verdicts.
+type Report struct {
+	CPU        int
+	Generation uint64 // of the snapshot that the core works by
+
+	Received      uint64 // frames
+	ReceivedBytes uint64
+	Verdicts      [Verdicts]uint64
+
+	Services  []ServiceCount // by service id
+	Endpoints []uint64       // packets, by endpoint id
+
+	Turns, EmptyTurns uint64
+	Busy, Free        time.Duration // time in turns that found frames, and that did not
+	Gap               time.Duration // longest time between two polls since the last report, rests apart
+
+	Conntrack conntrack.Stats
+
+	done atomic.Bool // writer: core, when all else is filled; reader: control
+}
+
+// A ServiceCount counts what was forwarded, or tried to be, for one VIP.
+type ServiceCount struct{ Packets, Bytes uint64 }
+
+// newReport makes a report for w to fill, with room for what e counts.
+func newReport(e *edition) *Report {
+	return &Report{
+		Services:  make([]ServiceCount, len(e.counters.services)),
+		Endpoints: make([]uint64, len(e.counters.endpoints)),
+	}
+}
+
+// fill copies the core's counters to r, as far as r has room for them.
+func (w *Worker) fill(r *Report) {
+	c := w.counters
+	r.CPU, r.Generation = w.cpu, w.snapshot.Generation
+	r.Received, r.ReceivedBytes, r.Verdicts = c.received, c.receivedBytes, c.verdicts
+	for i := range min(len(r.Services), len(c.services)) {
+		r.Services[i] = ServiceCount{c.services[i].packets, c.services[i].bytes}
+	}
+	copy(r.Endpoints, c.endpoints)
+	r.Turns, r.EmptyTurns = w.pace.turns, w.pace.emptyTurns
+	r.Busy, r.Free = time.Duration(w.pace.busy), time.Duration(w.pace.free)
+	r.Gap, w.pace.gap = time.Duration(w.pace.gap), 0
+	r.Conntrack = w.conntrack.Stats()
+}

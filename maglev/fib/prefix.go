@@ -1,0 +1,159 @@
+package fib
+
+import (
+	"cmp"
+	"math/bits"
+	"net/netip"
+	"slices"
+
+	"guideway/maglev/flow"
+)
+
+// A rule is a service's protocol and range of ports below one prefix.
+type rule struct {
+	low, high uint16
+	proto     uint8
+	anyProto  bool
+	service   uint32
+}
+
+func (r *rule) matches(k *flow.Key) bool {
+	port := k.DstPort()
+	return (r.anyProto || r.proto == k.Proto) && r.low <= port && port <= r.high
+}
+
+// prefixEntry is one VIP prefix with its rules, rules[first:first+count] of
+// the table, the most specific first. The rules of single addresses with
+// single ports are in the exact table and not repeated here.
+type prefixEntry struct {
+	hi, lo       uint64
+	first, count uint32
+	length       uint8
+	used, ipv6   bool
+}
+
+// prefixTable finds the rules of the longest prefix over an address: a hash
+// table with linear probing over all prefixes, probed once for each length in
+// use, the longest first. Every VIP is in it, so that it also tells whether an
+// address is a VIP at all.
+type prefixTable struct {
+	entries  []prefixEntry // a power of two, or none
+	shift    uint8
+	lengths4 []uint8 // in use, descending
+	lengths6 []uint8
+	rules    []rule
+}
+
+func maskWords(hi, lo uint64, length uint8, ipv6 bool) (uint64, uint64) {
+	if !ipv6 {
+		return 0, lo &^ (1<<(32-length) - 1)
+	}
+	if length <= 64 {
+		return hi &^ (1<<(64-length) - 1), 0
+	}
+	return hi, lo &^ (1<<(128-length) - 1)
+}
+
+func (t *prefixTable) slot(hi, lo uint64, length uint8) uint64 {
+	h, l := bits.Mul64(hi^lo*0x9e3779b97f4a7c15^uint64(length)*0xff51afd7ed558ccd, 0xd6e8feb86659fd93)
+	return (h ^ l) >> (t.shift & 63)
+}
+
+func (t *prefixTable) lengths(ipv6 bool) []uint8 {
+	if ipv6 {
+		return t.lengths6
+	}
+	return t.lengths4
+}
+
+func (t *prefixTable) get(hi, lo uint64, length uint8, ipv6 bool) *prefixEntry {
+	mask := uint64(len(t.entries)) - 1
+	for i := t.slot(hi, lo, length); ; i++ {
+		e := &t.entries[i&mask]
+		if !e.used {
+			return nil
+		}
+		if e.lo == lo && e.hi == hi && e.length == length && e.ipv6 == ipv6 {
+			return e
+		}
+	}
+}
+
+func (t *prefixTable) find(k *flow.Key) int {
+	result := NotVIP
+	for _, length := range t.lengths(k.IPv6) {
+		hi, lo := maskWords(k.DstHi, k.DstLo, length, k.IPv6)
+		e := t.get(hi, lo, length, k.IPv6)
+		if e == nil {
+			continue
+		}
+		result = NoService
+		for i := range t.rules[e.first : e.first+e.count] {
+			if r := &t.rules[e.first+uint32(i)]; r.matches(k) {
+				return int(r.service)
+			}
+		}
+	}
+	return result
+}
+
+func (t *prefixTable) covers(k *flow.Key) bool {
+	for _, length := range t.lengths(k.IPv6) {
+		hi, lo := maskWords(k.DstHi, k.DstLo, length, k.IPv6)
+		if t.get(hi, lo, length, k.IPv6) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// newPrefixTable builds the table from the rules of each prefix.
+func newPrefixTable(byPrefix map[netip.Prefix][]rule) prefixTable {
+	if len(byPrefix) == 0 {
+		return prefixTable{}
+	}
+	n := bits.Len(uint(len(byPrefix)*4 - 1))
+	t := prefixTable{entries: make([]prefixEntry, 1<<n), shift: uint8(64 - n)}
+	for p, rules := range byPrefix {
+		hi, lo, ipv6 := flow.Words(p.Addr())
+		length := uint8(p.Bits())
+		slices.SortFunc(rules, func(a, b rule) int {
+			if a.anyProto != b.anyProto {
+				return boolOrder(a.anyProto, b.anyProto)
+			}
+			return cmp.Or(cmp.Compare(int(a.high)-int(a.low), int(b.high)-int(b.low)), cmp.Compare(a.low, b.low),
+				cmp.Compare(a.proto, b.proto), cmp.Compare(a.service, b.service))
+		})
+		e := prefixEntry{hi: hi, lo: lo, length: length, used: true, ipv6: ipv6,
+			first: uint32(len(t.rules)), count: uint32(len(rules))}
+		t.rules = append(t.rules, rules...)
+		mask := uint64(len(t.entries)) - 1
+		i := t.slot(hi, lo, length)
+		for t.entries[i&mask].used {
+			i++
+		}
+		t.entries[i&mask] = e
+		lengths := &t.lengths4
+		if ipv6 {
+			lengths = &t.lengths6
+		}
+		if !slices.Contains(*lengths, length) {
+			*lengths = append(*lengths, length)
+		}
+	}
+	descending := func(a, b uint8) int { return cmp.Compare(b, a) }
+	slices.SortFunc(t.lengths4, descending)
+	slices.SortFunc(t.lengths6, descending)
+	return t
+}
+
+// boolOrder puts false before true.
+func boolOrder(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
