@@ -31,7 +31,7 @@ nginx           | the backends; run from the lab, never as a service
 curl            | the clients
 '
 test_packages='
-dpdk            | dpdk-testpmd, the yardstick of the benchmarks
+dpdk-dev        | dpdk-testpmd, the yardstick of the benchmarks
 tshark          | decodes replayed captures independently of our own parser
 '
 
@@ -127,9 +127,8 @@ install_packages() {
 		"${apt[@]}" update
 		"${apt[@]}" install "$@"
 	fi
-	for name; do # nor does it start at the next boot
-		[[ $name != nginx ]] || ! command -v systemctl >/dev/null || systemctl --quiet disable nginx.service || true
-	done
+	# Nor does it start at the next boot. This disables the systemd unit as well.
+	[[ " $* " != *' nginx '* ]] || update-rc.d nginx disable
 }
 
 # Hugepages: as many as asked for if they fit into half of the memory that is
