@@ -27,6 +27,7 @@ ca-certificates | lets Go fetch its modules over HTTPS
 lab_packages='
 iproute2        | namespaces, veth pairs and routes of the lab
 ethtool         | turns checksum and segmentation offload off on veth, whose peer would leave them to a NIC
+procps          | sysctl, for forwarding and ARP behaviour in the lab's namespaces
 nginx           | the backends; run from the lab, never as a service
 curl            | the clients
 '
