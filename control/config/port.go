@@ -1,0 +1,86 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Port is one device that packets come and go by.
+type Port struct {
+	Name       string
+	Device     string         // for EAL: PCI address or virtual device, with arguments; one spelling per device
+	Addresses  []netip.Prefix // this machine's addresses there, with the length of the subnet
+	Gateways   []netip.Addr   // next hops for what is not on-link, at most one per family
+	NextHopMAC [6]byte        // fixed next hop, if HasNextHop
+	HasNextHop bool
+	MTU        int    // longest IP packet, in bytes, without Ethernet header and tag
+	VLAN       uint16 // 1..4094; 0: untagged
+	RxQueues   int    // 0: one per lcore
+	Kernel     string // name of the exception-path interface; "": none
+}
+
+const (
+	maxPorts = 32   // RTE_MAX_ETHPORTS of common builds
+	minMTU   = 576  // RFC 791: what every host must take
+	maxMTU   = 9216 // the usual jumbo frame less its headers
+	usualMTU = 1500 // RFC 894
+)
+
+type portDraft struct {
+	Port
+	nameAt, deviceAt, mtuAt, rxAt, kernelAt pos
+	addresses                               []located[netip.Prefix]
+	gateways                                []located[netip.Addr]
+}
+
+func readPort(s *section) portDraft {
+	p := portDraft{}
+	p.Name = must(s, "name", "metrics and the console call the port by it", label)
+	p.Device = must(s, "device", "a PCI address, as in \"0000:3b:00.0\", or a DPDK virtual device, as in \"net_af_xdp0,iface=veth0\"", device)
+	p.addresses, _ = list(s, "addresses", interfaceAddress)
+	p.gateways, _ = list(s, "gateways", host)
+	p.Addresses, p.Gateways = plain(p.addresses), plain(p.gateways)
+	p.NextHopMAC = read(s, "next_hop_mac", [6]byte{}, optional(mac))
+	p.HasNextHop = p.NextHopMAC != [6]byte{}
+	p.MTU = read(s, "mtu", usualMTU, number[int](minMTU, maxMTU))
+	p.VLAN = read(s, "vlan", 0, number[uint16](0, 4094))
+	p.RxQueues = read(s, "rx_queues", 0, number[int](0, maxLcores))
+	p.Kernel = read(s, "kernel", "", optional(interfaceName))
+	p.nameAt, p.deviceAt, p.mtuAt = s.place("name"), s.place("device"), s.place("mtu")
+	p.rxAt, p.kernelAt = s.place("rx_queues"), s.place("kernel")
+	p.gatewaysOnLink(&s.r.report)
+	return p
+}
+
+func (p *portDraft) gatewaysOnLink(r *report) {
+	seen := map[bool]bool{}
+	for _, g := range p.gateways {
+		if seen[g.v.Is4()] {
+			r.fault(g.at, "port.gateways: %s is the second %s gateway: at most one per family", g.v, family(g.v))
+		}
+		seen[g.v.Is4()] = true
+		onLink := false
+		for _, a := range p.addresses {
+			onLink = onLink || a.v.Contains(g.v)
+		}
+		if !onLink {
+			r.fault(g.at, "port.gateways: %s is in none of the subnets of this port's addresses, so it cannot be reached", g.v)
+		}
+	}
+}
+
+// interfaceName accepts what the kernel takes (dev_valid_name): at most 15
+// bytes (IFNAMSIZ), no slash, colon or space.
+func interfaceName(v *value) (string, error) {
+	s, err := text(v)
+	switch {
+	case err != nil:
+		return "", err
+	case len(s) > 15:
+		return "", fmt.Errorf("%q has %d characters: the kernel takes at most 15", s, len(s))
+	case s == "." || s == ".." || strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c == '/' || c == ':' || c > '~' }):
+		return "", fmt.Errorf("%q is no name that the kernel takes: no space, slash or colon", s)
+	}
+	return s, nil
+}
