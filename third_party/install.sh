@@ -15,7 +15,7 @@
 set -euo pipefail
 
 # package | reason, one a line. `all` is these three lists.
-build_packages='
+build_packages=$(cat <<'END'
 gcc             | compiles pmd/dpdk/shim.c, the one piece of C
 libc6-dev       | C headers for it
 make            | runs the Makefile
@@ -23,18 +23,21 @@ pkg-config      | tells cgo where DPDK is
 libdpdk-dev     | DPDK: headers, libraries and every poll-mode driver
 git             | names the version that the binaries report
 ca-certificates | lets Go fetch its modules over HTTPS
-'
-lab_packages='
+END
+)
+lab_packages=$(cat <<'END'
 iproute2        | namespaces, veth pairs and routes of the lab
 ethtool         | turns checksum and segmentation offload off on veth, whose peer would leave them to a NIC
 procps          | sysctl, for forwarding and ARP behaviour in the lab's namespaces
 nginx           | the backends; run from the lab, never as a service
 curl            | the clients
-'
-test_packages='
+END
+)
+test_packages=$(cat <<'END'
 dpdk-dev        | dpdk-testpmd, the yardstick of the benchmarks
 tshark          | decodes replayed captures independently of our own parser
-'
+END
+)
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 say() { printf 'install: %s\n' "$*"; }
@@ -50,8 +53,8 @@ for arg; do
 	esac
 done
 lists=$build_packages
-[[ $mode == build ]] || lists+=$lab_packages
-[[ $mode == build || $mode == lab ]] || lists+=$test_packages
+[[ $mode == build ]] || lists+=$'\n'$lab_packages
+[[ $mode == build || $mode == lab ]] || lists+=$'\n'$test_packages
 
 # Go is the one prerequisite: nothing here installs it. Asked in the module's
 # folder, so that a Go which can fetch the toolchain go.mod names may do so.
