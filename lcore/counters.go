@@ -27,6 +27,16 @@ func apart[T any](n int) []T {
 	return make([]T, n+2*pad)[pad : n+pad : n+pad]
 }
 
+// reset begins anew the counters of ids that have a new holder.
+func (c *counters) reset(f fresh) {
+	for _, id := range f.services {
+		c.services[id] = serviceCounter{}
+	}
+	for _, id := range f.endpoints {
+		c.endpoints[id] = 0
+	}
+}
+
 // copyFrom takes over the values of an older, smaller set.
 func (c *counters) copyFrom(old *counters) {
 	services, endpoints := c.services, c.endpoints

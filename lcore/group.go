@@ -28,7 +28,12 @@ func (g *Group) Publish(s *fib.Snapshot) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, w := range g.workers {
-		e := &edition{snapshot: s, counters: w.mail.edition.Load().counters}
+		last := w.mail.edition.Load()
+		e := &edition{snapshot: s, counters: last.counters, fresh: newHolders(last.snapshot, s)}
+		if w.mail.echo.Load() < last.snapshot.Generation { // the core may skip the last edition
+			e.fresh.services = append(e.fresh.services, last.fresh.services...)
+			e.fresh.endpoints = append(e.fresh.endpoints, last.fresh.endpoints...)
+		}
 		if len(e.counters.services) < s.Services() || len(e.counters.endpoints) < s.Endpoints() {
 			e.counters = newCounters(
 				max(len(e.counters.services), s.Services()),
@@ -36,6 +41,22 @@ func (g *Group) Publish(s *fib.Snapshot) {
 		}
 		w.mail.edition.Store(e)
 	}
+}
+
+// newHolders returns the ids that name something else in s than in last.
+func newHolders(last, s *fib.Snapshot) fresh {
+	var f fresh
+	for id := range s.Services() {
+		if id < last.Services() && last.Service(uint16(id)).Born != s.Service(uint16(id)).Born {
+			f.services = append(f.services, uint32(id))
+		}
+	}
+	for id := range s.Endpoints() {
+		if id < last.Endpoints() && last.ValueOf(id) != s.ValueOf(id) {
+			f.endpoints = append(f.endpoints, uint32(id))
+		}
+	}
+	return f
 }
 
 // waitStep is how often the control plane looks whether cores have answered.
@@ -107,24 +128,10 @@ func (g *Group) Reports(ctx context.Context) ([]*Report, error) {
 	return append([]*Report(nil), g.reports...), err
 }
 
-// Stop tells every core to finish: what is received is forwarded, then their
-// Run returns. It waits for that until ctx ends.
-func (g *Group) Stop(ctx context.Context) error {
+// Stop tells every core to finish: what is received is forwarded, then its Run
+// returns. It does not wait.
+func (g *Group) Stop() {
 	for _, w := range g.workers {
 		w.mail.stop.Store(true)
 	}
-	var late []int
-	err := wait(ctx, func() bool {
-		late = late[:0]
-		for _, w := range g.workers {
-			if !w.mail.stopped.Load() {
-				late = append(late, w.cpu)
-			}
-		}
-		return len(late) == 0
-	})
-	if err != nil {
-		return fmt.Errorf("cores %v do not stop: %w", late, err)
-	}
-	return nil
 }

@@ -15,7 +15,6 @@ type mailbox struct {
 	stop    atomic.Bool             // writer: control; reader: core
 	_       [cacheLine]byte
 	echo    atomic.Uint64 // writer: core; reader: control
-	stopped atomic.Bool   // writer: core; reader: control
 	_       [cacheLine]byte
 }
 
@@ -25,6 +24,13 @@ const cacheLine = 64
 type edition struct {
 	snapshot *fib.Snapshot
 	counters *counters // zero, until the core takes it over
+	fresh    fresh     // whose counters begin at zero
+}
+
+// fresh are the ids that have come to name another service or endpoint than in
+// the snapshot that the core works by.
+type fresh struct {
+	services, endpoints []uint32
 }
 
 // adopt takes over what has been published since the last turn, and echoes it.
@@ -37,6 +43,7 @@ func (w *Worker) adopt() {
 		e.counters.copyFrom(w.counters)
 		w.counters = e.counters
 	}
+	w.counters.reset(e.fresh)
 	w.snapshot = e.snapshot
 	w.mail.echo.Store(e.snapshot.Generation)
 }

@@ -109,7 +109,6 @@ func (w *Worker) Run() {
 		w.Turn()
 	}
 	w.finish()
-	w.mail.stopped.Store(true)
 }
 
 // Turn is one turn of the loop: a burst of each port, all the way, then what

@@ -1,0 +1,127 @@
+// Command guidewayd is the load balancer: poll loops on their own cores, a
+// control plane on another.
+//
+//	guidewayd --config /etc/guideway/guideway.toml
+//
+// SIGHUP reloads the file. SIGTERM and SIGINT stop in order: what has been
+// received is forwarded, then the ports are closed. It exits with 0 after an
+// ordered stop, 1 if it could not start or something was lost, 2 on wrong use.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"guideway/control"
+	"guideway/control/config"
+	"guideway/control/metrics"
+	"guideway/pmd/dpdk"
+)
+
+// version is set by the linker.
+var version = "unversioned"
+
+func main() {
+	path := flag.String("config", "/etc/guideway/guideway.toml", "configuration `file`")
+	showVersion := flag.Bool("version", false, "print the version and exit")
+	flag.Parse()
+	if flag.NArg() != 0 {
+		fmt.Fprintf(os.Stderr, "guidewayd: unexpected argument %q\n", flag.Arg(0))
+		flag.Usage()
+		os.Exit(2)
+	}
+	if *showVersion {
+		fmt.Println("guidewayd", version, "with", dpdk.Version())
+		return
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if err := run(*path, log); err != nil {
+		var faults config.Faults
+		if errors.As(err, &faults) {
+			fmt.Fprintln(os.Stderr, faults.Error())
+			log.Error("not started: the configuration has faults", "file", *path, "faults", len(faults))
+		} else {
+			log.Error("guidewayd failed", "error", err)
+		}
+		os.Exit(1)
+	}
+}
+
+// Limits of an orderly stop.
+const (
+	readyLimit = 10 * time.Second
+	stopLimit  = 5 * time.Second
+)
+
+// run is the life of the daemon.
+func run(path string, log *slog.Logger) (err error) {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+
+	cfg, warnings, err := config.Load(path)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		log.Warn(w.String())
+	}
+	log.Info("starting", "version", version, "dpdk", dpdk.Version(), "node", cfg.Node.Name)
+	node, err := openNode(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, node.close()) }()
+
+	manager, err := control.New(control.Options{
+		Path: path, Config: cfg, Group: node.group, Ports: node.facts(), Workers: node.controlCPUs, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	server, err := metrics.Serve(cfg.Metrics.Listen, metrics.Source{
+		Version: version, Reports: node.group.Reports, Ports: node.ports, Pools: node.eal.Pools,
+		Status: func() metrics.Status { return metricsStatus(manager.Status()) }, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+
+	if err := node.poll(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ready, done := context.WithTimeout(ctx, readyLimit)
+	err = manager.Ready(ready)
+	done()
+	if err != nil {
+		return err
+	}
+	go manager.Run(ctx)
+	log.Info("forwarding", "vips", len(cfg.VIPs), "ports", len(cfg.Ports), "lcores", fmt.Sprint(cfg.DPDK.Lcores), "metrics", server.URL())
+
+	for s := range signals {
+		if s == syscall.SIGHUP {
+			manager.Reload()
+			continue
+		}
+		log.Info("stopping", "signal", s.String())
+		return nil
+	}
+	return nil
+}
+
+func metricsStatus(s *control.Status) metrics.Status {
+	return metrics.Status{
+		Plan: s.Plan, LastSuccessful: s.LastSuccessful,
+		Reloads: map[string]uint64{"success": s.Reloads.Success, "rejected": s.Reloads.Rejected, "late": s.Reloads.Late},
+	}
+}

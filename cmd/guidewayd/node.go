@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	crand "crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"guideway/control/config"
+	"guideway/control/plan"
+	"guideway/lcore"
+	"guideway/maglev/conntrack"
+	"guideway/maglev/flow"
+	"guideway/pmd"
+	"guideway/pmd/dpdk"
+)
+
+// A node is the data plane: EAL, the ports, and a worker for each lcore.
+type node struct {
+	cfg         *config.Config
+	log         *slog.Logger
+	eal         *dpdk.EAL
+	ports       []pmd.Port // in the order of cfg.Ports
+	workers     []*lcore.Worker
+	group       *lcore.Group
+	threads     []*dpdk.Thread
+	controlCPUs int
+}
+
+// openNode starts EAL, opens the ports and makes the workers. Nothing polls
+// yet. On error everything is closed again.
+func openNode(cfg *config.Config, log *slog.Logger) (*node, error) {
+	n := &node{cfg: cfg, log: log}
+	if err := n.confine(); err != nil {
+		return nil, err
+	}
+	var devices []string
+	for _, p := range cfg.Ports {
+		devices = append(devices, p.Device)
+	}
+	var err error
+	n.eal, err = dpdk.Start(dpdk.Config{
+		ControlCPUs: cfg.DPDK.ControlCPUs, Memory: cfg.DPDK.Memory, Huge: cfg.DPDK.Huge,
+		Devices: devices, ExtraArgs: cfg.DPDK.EALArgs, Log: n.dpdkLog,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(n.openPorts(), n.makeWorkers()); err != nil {
+		return nil, errors.Join(err, n.close())
+	}
+	return n, nil
+}
+
+// confine keeps the Go runtime and the control plane off the lcores. Each lcore
+// needs a P of the Go scheduler for itself; one more than there are control
+// CPUs lets the runtime find an idle one instead of interrupting a poll loop.
+func (n *node) confine() error {
+	cpus := n.cfg.DPDK.ControlCPUs
+	n.controlCPUs = max(1, len(cpus))
+	runtime.GOMAXPROCS(len(n.cfg.DPDK.Lcores) + n.controlCPUs + 1)
+	if len(cpus) == 0 {
+		return nil
+	}
+	return dpdk.Confine(cpus...)
+}
+
+func (n *node) openPorts() error {
+	var errs []error
+	for _, c := range n.cfg.Ports {
+		p, err := n.eal.Open(dpdk.PortConfig{Name: c.Name, Device: c.Device, Queues: len(n.cfg.DPDK.Lcores), MTU: c.MTU})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("port %q: %w", c.Name, err))
+			continue
+		}
+		info, link := p.Info(), p.Link()
+		n.log.Info("port open", "port", info.Name, "device", info.Device, "driver", info.Driver,
+			"mac", fmt.Sprintf("%x", info.MAC), "mtu", info.MTU, "queues", info.Queues, "link", link.Up)
+		n.ports = append(n.ports, p)
+	}
+	return errors.Join(errs...)
+}
+
+// makeWorkers makes a worker for each lcore, with a connection table in the
+// memory of the first port's NUMA node.
+func (n *node) makeWorkers() error {
+	if len(n.ports) != len(n.cfg.Ports) {
+		return nil // openPorts has said why
+	}
+	var seed [24]byte
+	crand.Read(seed[:])
+	word := binary.LittleEndian.Uint64
+	for i, cpu := range n.cfg.DPDK.Lcores {
+		ct := conntrack.Config{
+			Flows:    n.cfg.Conntrack.FlowsPerCore,
+			Timeouts: conntrack.Timeouts(n.cfg.Conntrack.Timeouts),
+			Seed:     flow.Seed{A: word(seed[0:]), B: word(seed[8:]), C: word(seed[16:])},
+		}
+		size := conntrack.Bytes(ct.Flows)
+		var err error
+		if ct.Memory, err = n.eal.Alloc(size, n.ports[0].Info().Socket); err != nil {
+			return fmt.Errorf("connection table of lcore %d: %d MiB do not fit [dpdk].memory: raise it, or lower [conntrack].flows_per_core: %w",
+				cpu, size>>20, err)
+		}
+		table, err := conntrack.New(ct)
+		if err != nil {
+			return err
+		}
+		w := lcore.Config{CPU: cpu, Conntrack: table}
+		for j, p := range n.ports {
+			w.Ports = append(w.Ports, lcore.PortQueue{Queue: p.Queue(i), VLAN: n.cfg.Ports[j].VLAN})
+		}
+		if n.cfg.DPDK.Idle == config.IdleSleep {
+			w.Idle = rest
+		}
+		n.workers = append(n.workers, lcore.New(w))
+	}
+	n.group = lcore.NewGroup(n.workers...)
+	return nil
+}
+
+// rest puts the calling thread to sleep. Go's own timers would wake another
+// thread first.
+func rest(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
+	unix.Nanosleep(&ts, nil) // a signal ends it early, which is harmless
+}
+
+// facts tells the planner what it cannot know from the configuration.
+func (n *node) facts() []plan.Port {
+	var facts []plan.Port
+	for _, p := range n.ports {
+		info := p.Info()
+		facts = append(facts, plan.Port{MAC: info.MAC, MTU: info.MTU})
+	}
+	return facts
+}
+
+// poll starts the poll loops.
+func (n *node) poll() error {
+	for i, w := range n.workers {
+		t, err := n.eal.Poll(n.cfg.DPDK.Lcores[i], w.Run)
+		if err != nil {
+			return err
+		}
+		n.threads = append(n.threads, t)
+	}
+	return nil
+}
+
+// close stops in order: the loops forward what they have received, the ports
+// give back what they hold, and the pools are counted.
+func (n *node) close() error {
+	var errs []error
+	if len(n.threads) > 0 {
+		n.group.Stop()
+		late := time.After(stopLimit)
+		for i, t := range n.threads {
+			select {
+			case <-t.Done():
+			case <-late: // nothing below a loop that runs may be taken away
+				return fmt.Errorf("lcore %d does not stop", n.cfg.DPDK.Lcores[i])
+			}
+		}
+	}
+	for _, p := range n.ports {
+		errs = append(errs, p.Close())
+	}
+	leaked, err := n.eal.Close()
+	errs = append(errs, err)
+	if leaked != 0 {
+		errs = append(errs, fmt.Errorf("%d frames have not come back to their pools", leaked))
+	} else if err == nil {
+		n.log.Info("stopped: every frame is back in its pool")
+	}
+	return errors.Join(errs...)
+}
+
+func (n *node) dpdkLog(level dpdk.Level, line string) {
+	l := slog.LevelDebug
+	switch {
+	case level <= dpdk.LevelError:
+		l = slog.LevelError
+	case level == dpdk.LevelWarning:
+		l = slog.LevelWarn
+	case level == dpdk.LevelNotice:
+		l = slog.LevelInfo
+	}
+	n.log.Log(context.Background(), l, line, "from", "dpdk")
+}

@@ -1,0 +1,179 @@
+// Package plan turns a configuration into what the cores forward by.
+//
+// [Build] is pure: the same input gives the same plan, on every node and at
+// every time, whatever the order of the file. What it needs to know of the
+// past (which number an endpoint had) it finds in the previous [Plan].
+package plan
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"guideway/control/config"
+	"guideway/maglev"
+	"guideway/maglev/fib"
+	"guideway/maglev/flow"
+)
+
+// Input is what a plan follows from.
+type Input struct {
+	Config     *config.Config
+	Ports      []Port // facts of the open ports, in the order of Config.Ports
+	Generation uint64 // of the snapshot to build
+	Previous   *Plan  // nil at the start
+	Workers    int    // goroutines that build tables; the result does not depend on it
+}
+
+// Port is what a tunnel needs to know of an open port.
+type Port struct {
+	MAC [6]byte
+	MTU int // largest L3 packet in bytes
+}
+
+// A Plan is what a configuration comes to. It is never changed.
+type Plan struct {
+	Snapshot *fib.Snapshot
+	VIPs     []VIP // by name
+
+	ids    *numbers
+	tables map[string]*maglev.Table // by what they are made of
+}
+
+// VIP is one served VIP, for people and metrics.
+type VIP struct {
+	Name     string
+	Prefix   netip.Prefix
+	Service  uint16        // its id in the snapshot
+	Table    *maglev.Table // nil: nothing takes new flows
+	Backends []Backend     // by address
+}
+
+// Backend is one backend of a VIP.
+type Backend struct {
+	Address  netip.Addr
+	Weight   uint32
+	State    fib.State
+	Endpoint fib.Value
+	Slots    int // of the VIP's table
+}
+
+// Build makes the plan for an input. It fails, with all reasons, where the
+// configuration cannot be forwarded by.
+func Build(in Input) (*Plan, error) {
+	b := builder{in: in, plan: &Plan{tables: map[string]*maglev.Table{}}, tunnels: map[tunnelKey]uint32{}}
+	b.plan.ids = nextNumbers(in.Previous)
+	vips := slices.Clone(in.Config.VIPs)
+	slices.SortFunc(vips, func(a, b config.VIP) int { return cmp.Compare(a.Name, b.Name) })
+	for _, v := range vips {
+		if err := b.addVIP(v); err != nil {
+			b.errs = append(b.errs, fmt.Errorf("VIP %q: %w", v.Name, err))
+		}
+	}
+	b.plan.ids.retire()
+	if err := b.buildTables(); err != nil {
+		b.errs = append(b.errs, err)
+	}
+	if err := errors.Join(b.errs...); err != nil {
+		return nil, err
+	}
+	var err error
+	if b.plan.Snapshot, err = fib.Build(b.spec()); err != nil {
+		return nil, err
+	}
+	return b.plan, nil
+}
+
+// builder holds a plan on its way.
+type builder struct {
+	in      Input
+	plan    *Plan
+	configs []config.VIP // of plan.VIPs
+	tunnels map[tunnelKey]uint32
+	specs   []fib.TunnelSpec
+	through []uint32 // tunnel of each backend of each VIP, in order
+	errs    []error
+}
+
+// addVIP numbers a VIP and its backends and finds their tunnels.
+func (b *builder) addVIP(v config.VIP) error {
+	service, err := b.plan.ids.service(v.Name, b.in.Generation)
+	if err != nil {
+		return err
+	}
+	out := VIP{Name: v.Name, Prefix: v.Prefix, Service: service}
+	var errs []error
+	for _, c := range b.in.Config.Backends(v) {
+		if c.State == config.StateOff {
+			continue
+		}
+		tunnel, err := b.tunnel(c.Address, v.Prefix.Addr().Is6())
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		value, err := b.plan.ids.endpoint(v.Name, c.Address)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out.Backends = append(out.Backends, Backend{
+			Address: c.Address, Weight: c.Weight, State: state(c.State), Endpoint: value,
+		})
+		b.through = append(b.through, tunnel)
+	}
+	b.plan.VIPs = append(b.plan.VIPs, out)
+	b.configs = append(b.configs, v)
+	return errors.Join(errs...)
+}
+
+func state(s config.State) fib.State {
+	if s == config.StateDrain {
+		return fib.Draining
+	}
+	return fib.Serving
+}
+
+// spec puts the plan into the form that a snapshot is built from.
+func (b *builder) spec() fib.Spec {
+	s := fib.Spec{
+		Generation: b.in.Generation,
+		Services:   make([]fib.ServiceSpec, b.plan.ids.services()),
+		Endpoints:  make([]fib.EndpointSpec, b.plan.ids.endpoints()),
+		Tunnels:    b.specs,
+	}
+	through := b.through
+	for i, v := range b.plan.VIPs {
+		c := b.configs[i]
+		service := fib.ServiceSpec{
+			Prefix:      c.Prefix,
+			Born:        b.plan.ids.born(v.Name),
+			Protocol:    uint8(c.Protocol),
+			AnyProtocol: c.Protocol == config.ProtocolAny,
+			Mode:        modes[c.Hash],
+			Table:       v.Table,
+		}
+		for _, p := range c.Ports {
+			service.Ports = append(service.Ports, fib.PortRange{Low: p.First, High: p.Last})
+		}
+		for _, e := range v.Backends {
+			s.Endpoints[e.Endpoint.ID()] = fib.EndpointSpec{
+				Value: e.Endpoint, Service: v.Service, State: e.State, Tunnel: through[0],
+			}
+			through = through[1:]
+			if e.State == fib.Serving { // by address, as the table's members
+				service.Values = append(service.Values, e.Endpoint)
+			}
+		}
+		s.Services[v.Service] = service
+	}
+	return s
+}
+
+var modes = map[config.Hash]flow.Mode{
+	config.HashFiveTuple:  flow.FiveTuple,
+	config.HashThreeTuple: flow.ThreeTuple,
+	config.HashSource:     flow.Source,
+}
