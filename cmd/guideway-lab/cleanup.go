@@ -11,9 +11,6 @@ import (
 	"time"
 )
 
-// errBusy says that a lab of this name is at work.
-var errBusy = errors.New("busy")
-
 // lockLab makes this process the only lab of its name until it ends, however it
 // ends: the kernel gives the lock back. The lock file stays; taking it away would
 // let two labs hold locks on two files of one name.
@@ -29,8 +26,8 @@ func lockLab(t topology) (*os.File, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		holder, _ := os.ReadFile(path)
 		f.Close()
-		return nil, fmt.Errorf("%w: a lab named %q is running (process %s); stop it, or give this one another --name",
-			errBusy, t.name, strings.TrimSpace(string(holder)))
+		return nil, fmt.Errorf("a lab named %q is running (process %s); stop it, or give this one another --name",
+			t.name, strings.TrimSpace(string(holder)))
 	}
 	if err := f.Truncate(0); err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -5,10 +5,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,11 +60,12 @@ type connection struct {
 	Exchanges []exchange `json:"exchanges"`
 }
 
-// A fetchEvent is one line of the client's report: either a slow transfer that is
-// under way, or a connection that is done.
+// A fetchEvent is one line of the client's report: a slow transfer that is under
+// way, a connection that is done, or the last word.
 type fetchEvent struct {
 	Underway bool        `json:"underway,omitempty"`
 	Done     *connection `json:"done,omitempty"`
+	Resent   *int        `json:"resent,omitempty"` // TCP segments that the client sent again
 }
 
 // exchangeTimeout bounds one request. A packet lost for good shows as this.
@@ -79,6 +85,10 @@ func fetchMain(in io.Reader, out io.Writer) error {
 		defer mu.Unlock()
 		enc.Encode(e)
 	}
+	before, err := resentSegments()
+	if err != nil {
+		return err
+	}
 	jobs := make(chan job)
 	var workers sync.WaitGroup
 	for slot := range max(1, plan.Parallel) {
@@ -95,7 +105,36 @@ func fetchMain(in io.Reader, out io.Writer) error {
 	}
 	close(jobs)
 	workers.Wait()
+	after, err := resentSegments()
+	if err != nil {
+		return err
+	}
+	after -= before
+	emit(fetchEvent{Resent: &after})
 	return nil
+}
+
+// resentSegments is how many TCP segments this namespace has sent twice. All that
+// the client sends goes through the load balancer, and the backends' answers do
+// not: what gets lost on the way in shows here.
+func resentSegments() (int, error) {
+	text, err := os.ReadFile("/proc/self/net/snmp")
+	if err != nil {
+		return 0, err
+	}
+	var keys []string // a line of names comes before the line of values
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || fields[0] != "Tcp:" {
+			continue
+		}
+		if keys == nil {
+			keys = fields
+		} else if i := slices.Index(keys, "RetransSegs"); i > 0 && i < len(fields) {
+			return strconv.Atoi(fields[i])
+		}
+	}
+	return 0, errors.New("/proc/self/net/snmp counts no RetransSegs")
 }
 
 // run takes the job's steps on a connection of its own; file is where its uploads
@@ -151,7 +190,7 @@ func (j job) take(client *http.Client, step, file string, underway func()) (stri
 	case stepSlowReturn:
 		return ask("GET", file, nil, 0, func(string) []byte { return payload(sent, slowSize) }, nil)
 	}
-	return "", fmt.Errorf("no such step")
+	return "", errors.New("no such step")
 }
 
 // ask sends one request and compares the body with what the named backend must
@@ -179,7 +218,7 @@ func ask(client *http.Client, method, url string, body io.Reader, size int,
 	case resp.StatusCode/100 != 2:
 		return backend, fmt.Errorf("status %s", resp.Status)
 	case backend == "":
-		return "", fmt.Errorf("the answer names no backend")
+		return "", errors.New("the answer names no backend")
 	case want == nil:
 		return backend, nil
 	}
@@ -191,7 +230,7 @@ func compare(got, want []byte) error {
 		return fmt.Errorf("body has %d bytes, not %d", len(got), len(want))
 	}
 	if sha256.Sum256(got) != sha256.Sum256(want) {
-		return fmt.Errorf("body of the right length, but not the right bytes")
+		return errors.New("body of the right length, but not the right bytes")
 	}
 	return nil
 }

@@ -12,13 +12,12 @@ type tally struct {
 	Requests    int                       `json:"requests"` // complete, to the last byte
 	Failed      int                       `json:"failed"`
 	Connections int                       `json:"connections"`
-	Strayed     int                       `json:"strayed"` // connections that were not on one backend
-	Answered    map[string]map[string]int `json:"answered"`
+	Strayed     int                       `json:"strayed"`  // connections that were not on one backend
+	Resent      int                       `json:"resent"`   // TCP segments from the client
+	Answered    map[string]map[string]int `json:"answered"` // connections by VIP and backend
 	Latency     []latency                 `json:"latency"`
 	Faults      []string                  `json:"faults,omitempty"` // in words, at most maxFaults
 }
-
-// answered counts connections by VIP and backend.
 
 // latency is how long one kind of step took, from asking to the last byte.
 type latency struct {

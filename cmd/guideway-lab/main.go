@@ -86,7 +86,9 @@ func dispatch(args []string) error {
 	// The administrator's tools are not in everyone's PATH.
 	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	// SIGPIPE too: when nobody reads on, the network must still come down.
+	ctx, stop := signal.NotifyContext(context.Background(),
+		os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	defer stop()
 	say := newNarrator(os.Stdout, o.verbose)
 	if verb == "clean" {

@@ -43,11 +43,10 @@ func demonstrateReload(ctx context.Context, t topology, lb *balancer, config str
 	r.Took = after.Sub(before)
 
 	// Enough connections that the new backend's silence would mean something.
-	fresh, err := fetch(ctx, t, uniformPlan(spreadFloor*len(t.built()), parallel, []string{stepHello}))
+	r.Fresh, err = fetch(ctx, t, uniformPlan(spreadFloor*len(t.built()), parallel, []string{stepHello}))
 	if err != nil {
 		return nil, fmt.Errorf("after the reload: %w", err)
 	}
-	r.Fresh = judge(fresh)
 	r.Fresh.spread(t.built())
 
 	rest, err := c.finish()

@@ -12,7 +12,7 @@ var tools = []struct{ name, pkg string }{
 	{"ip", "iproute2"},
 	{"ethtool", "ethtool"},
 	{"sysctl", "procps"},
-	{"nginx", "nginx-light"},
+	{"nginx", "nginx"},
 	{"curl", "curl"},
 }
 

@@ -49,16 +49,18 @@ func run(ctx context.Context, o options, say *narrator) (err error) {
 	}
 	defer func() { err = errors.Join(err, l.takeDown()) }()
 
-	if err := l.bringUp(ctx, path); err != nil {
-		return err
+	err = l.bringUp(ctx, path)
+	if err == nil {
+		err = l.prove(ctx)
 	}
-	if err := l.prove(ctx); err != nil {
-		return err
-	}
-	if !o.once {
+	if err == nil && !o.once {
 		return l.stayUp(ctx)
 	}
-	return nil
+	if err != nil && ctx.Err() != nil {
+		// What broke, broke because everything was being stopped.
+		err = errors.New("interrupted")
+	}
+	return err
 }
 
 // bringUp builds the network and starts everything in it.
@@ -137,18 +139,17 @@ func (l *lab) showCurl() error {
 
 func (l *lab) showTraffic(ctx context.Context) error {
 	began := time.Now()
-	conns, err := fetch(ctx, l.topology, mainPlan(l.opts.requests))
+	m, err := fetch(ctx, l.topology, mainPlan(l.opts.requests))
 	if err != nil {
 		return err
 	}
-	m := judge(conns)
 	l.report.Main = m
 	if l.opts.requests > 0 {
 		m.families()
 	}
 	m.spread(l.backends)
-	l.say.step("%d of %d requests complete, on %d connections, %d of them strayed, in %.1f s",
-		m.Requests, l.opts.requests, m.Connections, m.Strayed, time.Since(began).Seconds())
+	l.say.step("%d of %d requests complete, on %d connections, %d of them strayed, in %.1f s; the client sent %d TCP segments twice",
+		m.Requests, l.opts.requests, m.Connections, m.Strayed, time.Since(began).Seconds(), m.Resent)
 	l.say.text("\n" + answeredTable(m, l.backends) + "\n" + latencyTable(m) + "\n")
 	return nil
 }
@@ -231,6 +232,7 @@ func (l *lab) takeDown() error {
 	if l.lb != nil && l.lb.process != nil {
 		if err := l.lb.stop(10 * time.Second); err != nil {
 			l.report.Stop = err.Error()
+			l.say.step("guidewayd did not end well: %v", err)
 		}
 	}
 	for _, s := range l.servers {

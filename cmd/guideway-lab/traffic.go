@@ -57,6 +57,7 @@ func uniformPlan(perVIP, parallel int, steps ...[]string) fetchPlan {
 type client struct {
 	*process
 	said   bytes.Buffer // on stderr; read after done
+	resent int          // TCP segments; read after finish
 	events chan fetchEvent
 	fault  error // of the event stream; read after events is closed
 }
@@ -76,8 +77,8 @@ func startClient(ctx context.Context, t topology, plan fetchPlan) (*client, erro
 		return nil, err
 	}
 	// Room for every event: one for each transfer under way, one for each
-	// connection. Nobody has to listen for the client to go on.
-	c := &client{events: make(chan fetchEvent, 2*len(plan.Jobs))}
+	// connection, the last word. Nobody has to listen for the client to go on.
+	c := &client{events: make(chan fetchEvent, 2*len(plan.Jobs)+1)}
 	c.process, err = start(t, "client", "fetch", []string{self, "fetch"}, bytes.NewReader(text), w, &c.said)
 	w.Close()
 	if err != nil {
@@ -129,6 +130,9 @@ func (c *client) finish() ([]connection, error) {
 		if e.Done != nil {
 			done = append(done, *e.Done)
 		}
+		if e.Resent != nil {
+			c.resent = *e.Resent
+		}
 	}
 	return done, c.end()
 }
@@ -142,11 +146,17 @@ func (c *client) end() error {
 	return c.fault
 }
 
-// fetch carries out a whole plan.
-func fetch(ctx context.Context, t topology, plan fetchPlan) ([]connection, error) {
+// fetch carries out a whole plan and counts what came of it.
+func fetch(ctx context.Context, t topology, plan fetchPlan) (*tally, error) {
 	c, err := startClient(ctx, t, plan)
 	if err != nil {
 		return nil, err
 	}
-	return c.finish()
+	conns, err := c.finish()
+	if err != nil {
+		return nil, err
+	}
+	result := judge(conns)
+	result.Resent = c.resent
+	return result, nil
 }
