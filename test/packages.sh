@@ -32,7 +32,7 @@ machine) machine ;;
 pure) pure ;;
 concurrent)
 	pure | while read -r p; do
-		! grep -qsE '^[[:space:]]*go |"sync(/atomic)?"' "./${p#guideway/}"/*.go || echo "$p"
+		! grep -qsE '(^|[{;])[[:space:]]*go [A-Za-z]|"([^"]*\/)?sync(\/[a-z]+)?"' "./${p#guideway/}"/*.go || echo "$p"
 	done
 	;;
 *) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" >&2; exit 2 ;;
