@@ -94,8 +94,13 @@ type Info struct {
 	Driver string  // the driver's name, e.g. "net_af_xdp"
 	MAC    [6]byte // the port's own address
 	MTU    int     // largest L3 packet, in bytes, that the port sends
-	Queues int     // queue pairs
+	Queues int     // queue pairs, one for each core
 	Socket int     // NUMA node of the device; -1 where unknown
+
+	// RxQueues is how many of the queues receive, the first ones. The rest,
+	// where a device has fewer receive queues than there are cores, only
+	// send: their Rx always comes back empty.
+	RxQueues int
 }
 
 // Link is the state of a port's link.

@@ -1,0 +1,98 @@
+// The hot calls: one crossing from Go per burst and direction.
+#include <stdlib.h>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+
+#include "shim.h"
+
+// pmd.Burst.
+struct gw_burst {
+	int64_t now;
+	int64_t n;
+	struct rte_mbuf *frames[GW_MAX_BURST];
+};
+
+_Static_assert(offsetof(struct gw_burst, now) == GW_BURST_NOW, "pmd.Burst");
+_Static_assert(offsetof(struct gw_burst, n) == GW_BURST_N, "pmd.Burst");
+_Static_assert(offsetof(struct gw_burst, frames) == GW_BURST_FRAMES, "pmd.Burst");
+
+struct gw_queue {
+	uint16_t port, index;
+	uint16_t receives;   // 0: the device has fewer receive queues than we have cores
+	uint16_t tx_retries; // how often a burst is offered again
+	uint64_t ns_mult;    // nanoseconds per tick of the time stamp counter, times 2^32
+} __rte_cache_aligned;
+
+static uint64_t ns_mult(void)
+{
+	return ((unsigned __int128)1000000000 << 32) / rte_get_tsc_hz();
+}
+
+// Ticks to nanoseconds by multiplication: a division here would cost as much
+// as a packet. The error of the factor is below 2^-31, the same for all cores.
+static inline int64_t ns(uint64_t ticks, uint64_t mult)
+{
+	return (int64_t)(((unsigned __int128)ticks * mult) >> 32);
+}
+
+int64_t gw_now(void)
+{
+	return ns(rte_rdtsc(), ns_mult());
+}
+
+struct gw_queue *gw_queue_new(uint16_t port, uint16_t index, int receives, uint32_t tx_retries, int socket)
+{
+	struct gw_queue *q = rte_zmalloc_socket("gw_queue", sizeof(*q), RTE_CACHE_LINE_SIZE, socket);
+
+	if (q == NULL)
+		return NULL;
+	q->port = port;
+	q->index = index;
+	q->receives = receives != 0;
+	q->tx_retries = tx_retries;
+	q->ns_mult = ns_mult();
+	return q;
+}
+
+void gw_queue_delete(struct gw_queue *q)
+{
+	rte_free(q);
+}
+
+void gw_rx(struct gw_queue *q, struct gw_burst *b, uint32_t limit)
+{
+	uint16_t n = 0;
+
+	if (likely(q->receives))
+		n = rte_eth_rx_burst(q->port, q->index, b->frames, RTE_MIN(limit, (uint32_t)GW_MAX_BURST));
+	b->now = ns(rte_rdtsc(), q->ns_mult);
+	b->n = n;
+	// The driver has just written the mbufs; the data came by DMA.
+	for (uint16_t i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(b->frames[i], void *));
+}
+
+uint32_t gw_tx(struct gw_queue *q, struct gw_burst *b)
+{
+	uint16_t n = RTE_MIN(b->n, (int64_t)GW_MAX_BURST);
+	uint16_t sent = rte_eth_tx_burst(q->port, q->index, b->frames, n);
+
+	for (uint16_t retry = 0; unlikely(sent < n) && retry < q->tx_retries; retry++) {
+		rte_pause();
+		sent += rte_eth_tx_burst(q->port, q->index, b->frames + sent, n - sent);
+	}
+	if (unlikely(sent < n))
+		rte_pktmbuf_free_bulk(b->frames + sent, n - sent);
+	b->n = 0;
+	return sent;
+}
+
+void gw_free(struct gw_burst *b)
+{
+	rte_pktmbuf_free_bulk(b->frames, RTE_MIN(b->n, (int64_t)GW_MAX_BURST));
+	b->n = 0;
+}

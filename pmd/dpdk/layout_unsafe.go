@@ -1,0 +1,34 @@
+package dpdk
+
+// #include "shim.h"
+import "C"
+
+import (
+	"unsafe" // unsafe.Offsetof only, in constants
+
+	"guideway/pmd"
+)
+
+// The layout of frames and bursts as C has it, less the layout as Go has it.
+// Each line compiles only where the difference is zero: a constant of an
+// unsigned type cannot be negative. shim.c and burst.c prove the same numbers
+// against DPDK's headers.
+const (
+	_ = -uint(C.GW_FRAME_SIZE - pmd.SizeofFrame)
+	_ = -uint(C.GW_FRAME_BUF - pmd.OffsetBuf)
+	_ = -uint(C.GW_FRAME_DATA_OFF - pmd.OffsetDataOff)
+	_ = -uint(C.GW_FRAME_SEGMENTS - pmd.OffsetSegments)
+	_ = -uint(C.GW_FRAME_PORT - pmd.OffsetPort)
+	_ = -uint(C.GW_FRAME_FLAGS - pmd.OffsetFlags)
+	_ = -uint(C.GW_FRAME_PKT_LEN - pmd.OffsetPktLen)
+	_ = -uint(C.GW_FRAME_DATA_LEN - pmd.OffsetDataLen)
+	_ = -uint(C.GW_FRAME_BUF_LEN - pmd.OffsetBufLen)
+
+	_ = -uint(C.GW_FLAG_IP_CKSUM_BAD - pmd.FlagIPChecksumBad)
+	_ = -uint(C.GW_FLAG_IP_CKSUM_GOOD - pmd.FlagIPChecksumGood)
+
+	_ = -uint(C.GW_MAX_BURST - pmd.MaxBurst)
+	_ = -uint(C.GW_BURST_NOW - unsafe.Offsetof(pmd.Burst{}.Now))
+	_ = -uint(C.GW_BURST_N - unsafe.Offsetof(pmd.Burst{}.N))
+	_ = -uint(C.GW_BURST_FRAMES - unsafe.Offsetof(pmd.Burst{}.Frames))
+)

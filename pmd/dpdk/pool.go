@@ -1,0 +1,87 @@
+package dpdk
+
+// #include "shim.h"
+import "C"
+
+import (
+	"fmt"
+	"math/bits"
+	"slices"
+
+	"guideway/pmd"
+)
+
+// cacheSize is how many frames a thread keeps of each pool for itself: some
+// bursts' worth, so that most bursts never touch the shared ring.
+const cacheSize = 256
+
+// A pool is a mempool of frames. Every port has its own, on its own NUMA node,
+// with buffers of the size that its MTU needs. It outlives its port for as
+// long as other ports' transmit rings, or the packet path, hold its frames.
+type pool struct {
+	name string
+	size int
+	idle bool // the port is closed
+	c    *C.struct_gw_pool
+}
+
+func (p *pool) free() int { return int(C.gw_pool_free_count(p.c)) }
+
+func (p *pool) delete() { C.gw_pool_delete(p.c) }
+
+// poolSize is the number of frames that a port can have in use at once: its
+// rings full, every thread's cache at its flush threshold, a burst being
+// received and one being worked on by every thread, and what the caller
+// holds. It is rounded up to 2^n-1, the size that uses all of a ring of 2^n.
+func poolSize(rings, lcores, extra int) int {
+	threads := lcores + 1 // and EAL's main lcore
+	n := rings + threads*(cacheSize*3/2+2*pmd.MaxBurst) + extra
+	return 1<<bits.Len(uint(n)) - 1
+}
+
+// dataRoom is the size of a buffer, without headroom, for an MTU: Ethernet,
+// two VLAN tags and the packet. Devices program buffer sizes in KiB, and many
+// refuse less than 2 KiB.
+func dataRoom(mtu int) int {
+	const kib = 1 << 10
+	return max(2*kib, (mtu+14+2*4+kib-1)/kib*kib)
+}
+
+// newPool makes a pool for the named port.
+func (e *EAL) newPool(port string, size, dataRoom, socket int) (*pool, error) {
+	e.reap()
+	e.serial++
+	// DPDK allows 25 bytes, and a name only once.
+	p := &pool{name: fmt.Sprintf("gw%d-%.16s", e.serial, port), size: size}
+	name := cString(p.name)
+	defer name.free()
+	if err := errno(C.gw_pool_new(name.c, C.uint32_t(size), cacheSize, C.uint32_t(dataRoom), C.int(socket), &p.c)); err != nil {
+		return nil, fmt.Errorf("pool of %d frames of %d bytes on socket %d (%d MiB): %w; raise dpdk.memory or the number of hugepages",
+			size, dataRoom, socket, size*(dataRoom+256)>>20, err)
+	}
+	e.pools = append(e.pools, p)
+	return p, nil
+}
+
+// reap deletes the pools of closed ports that have all their frames again.
+func (e *EAL) reap() {
+	e.pools = slices.DeleteFunc(e.pools, func(p *pool) bool {
+		whole := p.idle && p.free() == p.size
+		if whole {
+			p.delete()
+		}
+		return whole
+	})
+}
+
+// Pools tells how full the pools are: those of open ports, and those of
+// closed ports that lack frames or have just got them back. It may be called
+// while the queues are polled; the numbers are then of no single moment.
+func (e *EAL) Pools() (list []pmd.Pool) {
+	e.do(func() {
+		for _, p := range e.pools {
+			list = append(list, pmd.Pool{Name: p.name, Size: p.size, Free: p.free()})
+		}
+	})
+	return list
+}

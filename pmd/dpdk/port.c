@@ -1,0 +1,228 @@
+// Ports: find, configure, start, close; link and counters.
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <rte_bus.h>
+#include <rte_dev.h>
+#include <rte_ethdev.h>
+#include <rte_version.h>
+
+#include "shim.h"
+
+// Names that changed within the releases we build against: 21.11 gave ethdev
+// its RTE_ETH_ prefixes and moved the MTU into rxmode; 22.11 hid rte_device.
+#if RTE_VERSION < RTE_VERSION_NUM(21, 11, 0, 0)
+#define RTE_ETH_MQ_RX_NONE ETH_MQ_RX_NONE
+#define RTE_ETH_MQ_RX_RSS ETH_MQ_RX_RSS
+#define RTE_ETH_RSS_IP ETH_RSS_IP
+#define RTE_ETH_RSS_TCP ETH_RSS_TCP
+#define RTE_ETH_RSS_UDP ETH_RSS_UDP
+#define RTE_ETH_RSS_SCTP ETH_RSS_SCTP
+#define RTE_ETH_RX_OFFLOAD_IPV4_CKSUM DEV_RX_OFFLOAD_IPV4_CKSUM
+#define RTE_ETH_LINK_FULL_DUPLEX ETH_LINK_FULL_DUPLEX
+#define RTE_ETH_SPEED_NUM_UNKNOWN ETH_SPEED_NUM_UNKNOWN
+#endif
+#if RTE_VERSION < RTE_VERSION_NUM(22, 11, 0, 0)
+#define rte_dev_name(dev) ((dev)->name)
+#define rte_dev_bus(dev) ((dev)->bus)
+#define rte_bus_name(bus) ((bus)->name)
+#endif
+
+int gw_port_find(const char *name, const char *devargs, uint16_t *port)
+{
+	struct rte_eth_dev_info info;
+	uint16_t id;
+	int rc;
+
+	if (rte_eth_dev_get_port_by_name(name, port) == 0)
+		return 0;
+	rc = rte_dev_probe(devargs);
+	if (rc < 0 && rc != -EEXIST)
+		return rc;
+	if (rte_eth_dev_get_port_by_name(name, port) == 0)
+		return 0;
+	// Some drivers name their ports otherwise than the device.
+	RTE_ETH_FOREACH_DEV(id) {
+		if (rte_eth_dev_info_get(id, &info) == 0 && strcmp(rte_dev_name(info.device), name) == 0) {
+			*port = id;
+			return 0;
+		}
+	}
+	return -ENODEV;
+}
+
+int gw_port_info(uint16_t port, struct gw_port_info *out)
+{
+	struct rte_eth_dev_info info;
+	struct rte_ether_addr mac;
+	int rc = rte_eth_dev_info_get(port, &info);
+
+	if (rc != 0)
+		return rc;
+	rc = rte_eth_macaddr_get(port, &mac);
+	if (rc != 0)
+		return rc;
+	memset(out, 0, sizeof(*out));
+	snprintf(out->driver, sizeof(out->driver), "%s", info.driver_name);
+	memcpy(out->mac, mac.addr_bytes, sizeof(out->mac));
+	out->socket = rte_eth_dev_socket_id(port);
+	out->max_rx_queues = info.max_rx_queues;
+	out->max_tx_queues = info.max_tx_queues;
+	out->min_mtu = info.min_mtu;
+	out->max_mtu = info.max_mtu;
+	return 0;
+}
+
+int gw_port_configure(uint16_t port, struct gw_port_setup *s)
+{
+	struct rte_eth_conf conf;
+	struct rte_eth_dev_info info;
+	uint16_t rxd = s->rx_descriptors, txd = s->tx_descriptors;
+	int rc;
+
+	s->step = "rte_eth_dev_info_get";
+	rc = rte_eth_dev_info_get(port, &info);
+	if (rc != 0)
+		return rc;
+
+	// No transmit offload: RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE in particular
+	// wants all frames of a queue to come from one pool, and ours come from
+	// the pool of whichever port received them.
+	memset(&conf, 0, sizeof(conf));
+	conf.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
+	conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
+	if (s->rx_queues > 1) {
+		conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads &
+			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP);
+		if (conf.rx_adv_conf.rss_conf.rss_hf != 0)
+			conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+	}
+#if RTE_VERSION >= RTE_VERSION_NUM(21, 11, 0, 0)
+	conf.rxmode.mtu = s->mtu;
+#else
+	conf.rxmode.max_rx_pkt_len = s->mtu + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+	if (s->mtu > RTE_ETHER_MTU)
+		conf.rxmode.offloads |= info.rx_offload_capa & DEV_RX_OFFLOAD_JUMBO_FRAME;
+#endif
+
+	s->step = "rte_eth_dev_configure";
+	rc = rte_eth_dev_configure(port, s->rx_queues, s->tx_queues, &conf);
+	if (rc != 0)
+		return rc;
+
+	s->step = "rte_eth_dev_set_mtu";
+	rc = rte_eth_dev_set_mtu(port, s->mtu);
+	if (rc != 0 && rc != -ENOTSUP)
+		return rc;
+
+	if (rxd == 0)
+		rxd = info.default_rxportconf.ring_size ? info.default_rxportconf.ring_size : RTE_ETH_DEV_FALLBACK_RX_RINGSIZE;
+	if (txd == 0)
+		txd = info.default_txportconf.ring_size ? info.default_txportconf.ring_size : RTE_ETH_DEV_FALLBACK_TX_RINGSIZE;
+	s->step = "rte_eth_dev_adjust_nb_rx_tx_desc";
+	rc = rte_eth_dev_adjust_nb_rx_tx_desc(port, &rxd, &txd);
+	if (rc != 0)
+		return rc;
+	s->rx_descriptors = rxd;
+	s->tx_descriptors = txd;
+	return 0;
+}
+
+int gw_port_start(uint16_t port, struct gw_port_setup *s, struct gw_pool *pool)
+{
+	unsigned int socket = rte_eth_dev_socket_id(port);
+	int rc;
+
+	s->step = "rte_eth_rx_queue_setup";
+	for (uint32_t i = 0; i < s->rx_queues; i++) {
+		rc = rte_eth_rx_queue_setup(port, i, s->rx_descriptors, socket, NULL, (struct rte_mempool *)pool);
+		if (rc != 0)
+			return rc;
+	}
+	s->step = "rte_eth_tx_queue_setup";
+	for (uint32_t i = 0; i < s->tx_queues; i++) {
+		rc = rte_eth_tx_queue_setup(port, i, s->tx_descriptors, socket, NULL);
+		if (rc != 0)
+			return rc;
+	}
+	s->step = "rte_eth_dev_start";
+	rc = rte_eth_dev_start(port);
+	if (rc != 0)
+		return rc;
+	s->step = "rte_eth_promiscuous";
+	rc = s->promiscuous ? rte_eth_promiscuous_enable(port) : rte_eth_promiscuous_disable(port);
+	if (rc != 0 && rc != -ENOTSUP)
+		return rc;
+	(void)rte_eth_stats_reset(port); // where a driver cannot, it has just started from zero
+	(void)rte_eth_xstats_reset(port);
+	return 0;
+}
+
+int gw_port_close(uint16_t port)
+{
+	struct rte_eth_dev_info info;
+	struct rte_device *dev = NULL;
+	int rc, first;
+
+	if (rte_eth_dev_info_get(port, &info) == 0 && strcmp(rte_bus_name(rte_dev_bus(info.device)), "vdev") == 0)
+		dev = info.device;
+	first = rte_eth_dev_stop(port);
+	rc = rte_eth_dev_close(port);
+	if (first == 0)
+		first = rc;
+	if (dev != NULL) {
+		rc = rte_dev_remove(dev);
+		if (first == 0)
+			first = rc;
+	}
+	return first;
+}
+
+int gw_port_link(uint16_t port, struct gw_link *out)
+{
+	struct rte_eth_link link;
+	int rc = rte_eth_link_get_nowait(port, &link);
+
+	if (rc != 0)
+		return rc;
+	out->speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
+	out->up = link.link_status;
+	out->full_duplex = link.link_duplex == RTE_ETH_LINK_FULL_DUPLEX;
+	return 0;
+}
+
+int gw_port_stats(uint16_t port, struct gw_stats *out)
+{
+	struct rte_eth_stats s;
+	int rc = rte_eth_stats_get(port, &s);
+
+	if (rc != 0)
+		return rc;
+	out->rx_packets = s.ipackets;
+	out->tx_packets = s.opackets;
+	out->rx_bytes = s.ibytes;
+	out->tx_bytes = s.obytes;
+	out->rx_missed = s.imissed;
+	out->rx_errors = s.ierrors;
+	out->tx_errors = s.oerrors;
+	out->rx_no_frame = s.rx_nombuf;
+	return 0;
+}
+
+_Static_assert(sizeof(struct rte_eth_xstat_name) == GW_XSTAT_NAME, "names are passed on as they are");
+
+int gw_port_xstat_names(uint16_t port, char *names, uint32_t n)
+{
+	return rte_eth_xstats_get_names(port, (struct rte_eth_xstat_name *)names, n);
+}
+
+int gw_port_xstats(uint16_t port, uint64_t *values, uint32_t n)
+{
+	struct rte_eth_xstat stats[n > 0 ? n : 1];
+	int got = rte_eth_xstats_get(port, stats, n);
+
+	for (int i = 0; i < got && (uint32_t)got <= n; i++)
+		values[stats[i].id] = stats[i].value;
+	return got;
+}

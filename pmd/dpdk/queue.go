@@ -1,0 +1,45 @@
+package dpdk
+
+// #cgo noescape gw_rx
+// #cgo nocallback gw_rx
+// #cgo noescape gw_tx
+// #cgo nocallback gw_tx
+// #cgo noescape gw_free
+// #cgo nocallback gw_free
+// #include "shim.h"
+import "C"
+
+import (
+	"fmt"
+
+	"guideway/pmd"
+)
+
+// queue implements [pmd.Queue].
+type queue struct{ c *C.struct_gw_queue }
+
+func newQueue(port C.uint16_t, index int, receives bool, socket int) (*queue, error) {
+	rx := C.int(0)
+	if receives {
+		rx = 1
+	}
+	q := &queue{c: C.gw_queue_new(port, C.uint16_t(index), rx, txRetries, C.int(socket))}
+	if q.c == nil {
+		return nil, fmt.Errorf("no memory for queue %d on socket %d", index, socket)
+	}
+	return q, nil
+}
+
+func (q *queue) delete() { C.gw_queue_delete(q.c) }
+
+// Rx implements [pmd.Queue].
+func (q *queue) Rx(b *pmd.Burst, limit int) { C.gw_rx(q.c, burst(b), C.uint32_t(limit)) }
+
+// Tx implements [pmd.Queue].
+func (q *queue) Tx(b *pmd.Burst) int { return int(C.gw_tx(q.c, burst(b))) }
+
+// Free implements [pmd.Queue].
+func (q *queue) Free(b *pmd.Burst) { C.gw_free(burst(b)) }
+
+// Now returns the time on the clock of [pmd.Burst].Now, for the control plane.
+func Now() int64 { return int64(C.gw_now()) }

@@ -1,0 +1,123 @@
+// The whole surface between Go and DPDK. Plain C types only: no rte_*.h here,
+// so that Go's preamble, and with it the tool that reads it, knows nothing of
+// DPDK's inline functions, unions and release-dependent names. Those stay in
+// shim.c.
+//
+// Functions that can fail return 0 or a negative errno.
+#ifndef GUIDEWAY_PMD_DPDK_SHIM_H
+#define GUIDEWAY_PMD_DPDK_SHIM_H
+
+#include <stdint.h>
+
+// ---- layout: the same numbers that Go has from package pmd. shim.c asserts
+// them against struct rte_mbuf, layout.go against pmd.Frame and pmd.Burst.
+enum {
+	GW_FRAME_SIZE = 64, // the first cache line of an mbuf
+	GW_FRAME_BUF = 0,
+	GW_FRAME_DATA_OFF = 16,
+	GW_FRAME_SEGMENTS = 20,
+	GW_FRAME_PORT = 22,
+	GW_FRAME_FLAGS = 24,
+	GW_FRAME_PKT_LEN = 36,
+	GW_FRAME_DATA_LEN = 40,
+	GW_FRAME_BUF_LEN = 54,
+
+	GW_FLAG_IP_CKSUM_BAD = 1 << 4,
+	GW_FLAG_IP_CKSUM_GOOD = 1 << 7,
+
+	GW_MAX_BURST = 64,
+	GW_BURST_NOW = 0,
+	GW_BURST_N = 8,
+	GW_BURST_FRAMES = 16,
+};
+
+// ---- the environment (env.c)
+const char *gw_version(void);
+
+// Sends everything that DPDK logs, and what C code writes to stdout and stderr,
+// to the socket fd: datagrams of a byte of severity (RTE_LOG_*) and text. Never
+// blocks; what does not fit is lost.
+int gw_log_open(int fd);
+int gw_eal_init(int argc, char **argv);
+int gw_eal_cleanup(void);
+
+// Registers the calling thread, which then has its own cache in every pool.
+int gw_thread_register(void);
+void gw_thread_unregister(void);
+
+// Zeroed memory, aligned to 64 bytes; NULL when there is no more.
+void *gw_alloc(uint64_t bytes, int socket);
+
+// Nanoseconds on the clock that stamps bursts.
+int64_t gw_now(void);
+
+// ---- pools of frames
+struct gw_pool; // a struct rte_mempool
+
+// Makes a pool of n frames, each with data_room bytes behind the headroom.
+int gw_pool_new(const char *name, uint32_t n, uint32_t cache, uint32_t data_room, int socket, struct gw_pool **pool);
+void gw_pool_delete(struct gw_pool *pool);
+uint32_t gw_pool_free_count(const struct gw_pool *pool);
+
+// ---- ports (port.c)
+struct gw_port_info {
+	char driver[64];
+	uint8_t mac[6];
+	int socket; // -1 where unknown
+	uint32_t max_rx_queues, max_tx_queues;
+	uint32_t min_mtu, max_mtu;
+};
+
+// Wanted on the way in, granted on the way out.
+struct gw_port_setup {
+	uint32_t rx_queues, tx_queues;
+	uint32_t rx_descriptors, tx_descriptors; // 0: the driver's default
+	uint32_t mtu;
+	uint32_t promiscuous;
+	const char *step; // set on failure: what the driver refused
+};
+
+// Finds the port of a device by name, creating the device from devargs where
+// there is none yet.
+int gw_port_find(const char *name, const char *devargs, uint16_t *port);
+int gw_port_info(uint16_t port, struct gw_port_info *info);
+// Configures queues and offloads and settles the sizes of the rings.
+int gw_port_configure(uint16_t port, struct gw_port_setup *s);
+// Sets the queues up over pool and starts the device.
+int gw_port_start(uint16_t port, struct gw_port_setup *s, struct gw_pool *pool);
+// Stops and closes the port; a virtual device is removed.
+int gw_port_close(uint16_t port);
+
+struct gw_link {
+	uint32_t speed_mbps; // 0 where unknown
+	uint8_t up, full_duplex;
+};
+int gw_port_link(uint16_t port, struct gw_link *link);
+
+struct gw_stats {
+	uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes;
+	uint64_t rx_missed, rx_errors, tx_errors, rx_no_frame;
+};
+int gw_port_stats(uint16_t port, struct gw_stats *stats);
+
+enum { GW_XSTAT_NAME = 64 };
+// Returns how many extended counters there are, or a negative errno. Fills
+// names with GW_XSTAT_NAME bytes each, when n is enough.
+int gw_port_xstat_names(uint16_t port, char *names, uint32_t n);
+// Fills values in the order of the names; returns as above.
+int gw_port_xstats(uint16_t port, uint64_t *values, uint32_t n);
+
+// ---- bursts (burst.c): the calls that every packet pays for.
+//
+// struct gw_burst is pmd.Burst. Go must not know its members: cgo scans the
+// target of a pointer argument for Go pointers at every call, which takes
+// longer than the call, unless its type is incomplete.
+struct gw_burst;
+struct gw_queue;
+struct gw_queue *gw_queue_new(uint16_t port, uint16_t index, int receives, uint32_t tx_retries, int socket);
+void gw_queue_delete(struct gw_queue *q);
+void gw_rx(struct gw_queue *q, struct gw_burst *b, uint32_t limit);
+uint32_t gw_tx(struct gw_queue *q, struct gw_burst *b);
+void gw_free(struct gw_burst *b);
+
+#endif
