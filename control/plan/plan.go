@@ -39,7 +39,7 @@ type Plan struct {
 	VIPs     []VIP // by name
 
 	ids    *numbers
-	tables map[string]*maglev.Table // by what they are made of
+	tables map[string]table // by what they are made of
 }
 
 // VIP is one served VIP, for people and metrics.
@@ -63,7 +63,7 @@ type Backend struct {
 // Build makes the plan for an input. It fails, with all reasons, where the
 // configuration cannot be forwarded by.
 func Build(in Input) (*Plan, error) {
-	b := builder{in: in, plan: &Plan{tables: map[string]*maglev.Table{}}, tunnels: map[tunnelKey]uint32{}}
+	b := builder{in: in, plan: &Plan{tables: map[string]table{}}, tunnels: map[tunnelKey]uint32{}}
 	b.plan.ids = nextNumbers(in.Previous)
 	vips := slices.Clone(in.Config.VIPs)
 	slices.SortFunc(vips, func(a, b config.VIP) int { return cmp.Compare(a.Name, b.Name) })

@@ -8,6 +8,12 @@ import (
 	"guideway/maglev/fib"
 )
 
+// A table is a lookup table with what it costs a walk over all slots to know.
+type table struct {
+	*maglev.Table
+	shares []int // slots by ordinal
+}
+
 // buildTables gives each VIP its table. VIPs with the same members and size
 // share one, and a table that the previous plan had is not built again.
 func (b *builder) buildTables() error {
@@ -24,29 +30,30 @@ func (b *builder) buildTables() error {
 		if _, known := b.plan.tables[key]; known {
 			continue
 		}
-		var table *maglev.Table
+		var t table
 		if b.in.Previous != nil {
-			table = b.in.Previous.tables[key]
+			t = b.in.Previous.tables[key]
 		}
-		if table == nil {
+		if t.Table == nil {
 			specs = append(specs, maglev.Spec{Members: members, Size: b.configs[i].TableSize})
 			keys = append(keys, key)
 		}
-		b.plan.tables[key] = table
+		b.plan.tables[key] = t
 	}
 	built, err := maglev.BuildAll(specs, b.in.Workers)
 	if err != nil {
 		return fmt.Errorf("lookup table: %w", err)
 	}
-	for i, table := range built {
-		b.plan.tables[keys[i]] = table
+	for i, t := range built {
+		b.plan.tables[keys[i]] = table{t, t.Shares()}
 	}
 	for i := range b.plan.VIPs {
-		v := &b.plan.VIPs[i]
-		if v.Table = b.plan.tables[wanted[i]]; v.Table == nil {
+		t := b.plan.tables[wanted[i]]
+		if t.Table == nil {
 			continue
 		}
-		shares := v.Table.Shares()
+		v, shares := &b.plan.VIPs[i], t.shares
+		v.Table = t.Table
 		for j := range v.Backends {
 			if v.Backends[j].State == fib.Serving {
 				v.Backends[j].Slots, shares = shares[0], shares[1:]
