@@ -128,6 +128,17 @@ func (g *Group) Reports(ctx context.Context) ([]*Report, error) {
 	return append([]*Report(nil), g.reports...), err
 }
 
+// Final returns every core's counters after its Run has returned.
+func (g *Group) Final() []*Report {
+	var reports []*Report
+	for _, w := range g.workers {
+		r := newReport(w.mail.edition.Load())
+		w.fill(r)
+		reports = append(reports, r)
+	}
+	return reports
+}
+
 // Stop tells every core to finish: what is received is forwarded, then its Run
 // returns. It does not wait.
 func (g *Group) Stop() {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"runtime"
 	"time"
 
@@ -71,17 +72,25 @@ func (n *node) confine() error {
 	return dpdk.Confine(cpus...)
 }
 
+// ringFrames bounds how many frames of one port wait in a transmit ring of
+// another.
+const ringFrames = 1024
+
 func (n *node) openPorts() error {
 	var errs []error
 	for _, c := range n.cfg.Ports {
-		p, err := n.eal.Open(dpdk.PortConfig{Name: c.Name, Device: c.Device, Queues: len(n.cfg.DPDK.Lcores), MTU: c.MTU})
+		p, err := n.eal.Open(dpdk.PortConfig{
+			Name: c.Name, Device: c.Device, MTU: c.MTU,
+			Lcores: len(n.cfg.DPDK.Lcores), RxQueues: c.RxQueues,
+			Extra: ringFrames * len(n.cfg.DPDK.Lcores) * (len(n.cfg.Ports) - 1),
+		})
 		if err != nil {
 			errs = append(errs, fmt.Errorf("port %q: %w", c.Name, err))
 			continue
 		}
 		info, link := p.Info(), p.Link()
 		n.log.Info("port open", "port", info.Name, "device", info.Device, "driver", info.Driver,
-			"mac", fmt.Sprintf("%x", info.MAC), "mtu", info.MTU, "queues", info.Queues, "link", link.Up)
+			"mac", net.HardwareAddr(info.MAC[:]).String(), "mtu", info.MTU, "queues", info.Queues, "link", link.Up)
 		n.ports = append(n.ports, p)
 	}
 	return errors.Join(errs...)
@@ -168,6 +177,7 @@ func (n *node) close() error {
 				return fmt.Errorf("lcore %d does not stop", n.cfg.DPDK.Lcores[i])
 			}
 		}
+		n.logTotals()
 	}
 	for _, p := range n.ports {
 		errs = append(errs, p.Close())
@@ -180,6 +190,25 @@ func (n *node) close() error {
 		n.log.Info("stopped: every frame is back in its pool")
 	}
 	return errors.Join(errs...)
+}
+
+// logTotals says how every frame ended.
+func (n *node) logTotals() {
+	var received uint64
+	var verdicts [lcore.Verdicts]uint64
+	for _, r := range n.group.Final() {
+		received += r.Received
+		for v := range verdicts {
+			verdicts[v] += r.Verdicts[v]
+		}
+	}
+	totals := []any{"received", received}
+	for v, count := range verdicts {
+		if count != 0 {
+			totals = append(totals, lcore.Verdict(v).String(), count)
+		}
+	}
+	n.log.Info("poll loops stopped", totals...)
 }
 
 func (n *node) dpdkLog(level dpdk.Level, line string) {
