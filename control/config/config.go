@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"io"
 	"os"
 )
@@ -40,6 +41,10 @@ const MaxFile = 64 << 20
 func Load(path string) (*Config, Warnings, error) {
 	data, err := readFile(path)
 	if err != nil {
+		var perr *os.PathError
+		if errors.As(err, &perr) {
+			err = perr.Err // the path stands in the fault already
+		}
 		return nil, nil, Faults{{File: path, Text: err.Error()}}
 	}
 	return Parse(path, data)
@@ -48,7 +53,7 @@ func Load(path string) (*Config, Warnings, error) {
 func readFile(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err.(*os.PathError).Err // the path stands in the fault already
+		return nil, err
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, MaxFile+1))
@@ -106,7 +111,7 @@ type draft struct {
 	console   Console
 	metrics   Metrics
 
-	metricsAt, flowsAt pos
+	consoleAt, flowsAt pos
 	resolved           map[string][]Backend
 }
 
@@ -125,10 +130,10 @@ func (r *reader) read(f *File, hostname string) *draft {
 	root.each("pool", func(s *section) { d.pools = append(d.pools, readPool(s)) })
 	root.each("vip", func(s *section) { d.vips = append(d.vips, readVIP(s)) })
 	d.bgp = readBGP(root.section("bgp"))
-	d.console = readConsole(root.section("console"))
-	metrics := root.section("metrics")
-	d.metrics = readMetrics(metrics)
-	d.metricsAt = metrics.place("listen")
+	console := root.section("console")
+	d.console = readConsole(console)
+	d.consoleAt = console.place("listen")
+	d.metrics = readMetrics(root.section("metrics"))
 	return d
 }
 

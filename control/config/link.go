@@ -34,7 +34,7 @@ func (d *draft) link(r *report) {
 		}
 	}
 	if d.metrics.Listen == d.console.Listen && d.metrics.Listen.Network != "" {
-		r.fault(d.metricsAt, "metrics.listen: %s is the console's already", d.metrics.Listen)
+		r.fault(d.consoleAt, "console.listen: %s is that of [metrics]", d.console.Listen)
 	}
 }
 

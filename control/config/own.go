@@ -25,8 +25,8 @@ func (d *draft) sources(r *report) {
 		if at == (pos{}) {
 			at = first.at
 		}
-		r.fault(at, "node.source has no %s address, but %d backends are %s (%s on line %d): the tunnel to them needs one of this node's as its outer source",
-			fam, len(backends), fam, first.v.Address, first.at.line)
+		r.fault(at, "node.source has no %s address for %s (%s on line %d): the tunnel needs one of this node's as its outer source",
+			fam, plural(len(backends), fam+" backend"), first.v.Address, first.at.line)
 	}
 }
 

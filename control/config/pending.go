@@ -1,5 +1,7 @@
 package config
 
+import "strings"
+
 // pendingKey is a key that this version accepts and judges, but does not act
 // on yet.
 type pendingKey struct {
@@ -31,8 +33,8 @@ func (f *File) pending(c *Config, r *report) {
 	for _, p := range pending {
 		var found []pos
 		title := p.key
-		f.root.visit("", func(path string, e *entry) {
-			if path != p.key || p.idle(e.value, c) {
+		f.root.visit(strings.Split(p.key, "."), func(e *entry) {
+			if p.idle(e.value, c) {
 				return
 			}
 			at := e.at
@@ -45,12 +47,14 @@ func (f *File) pending(c *Config, r *report) {
 			}
 			found = append(found, at)
 		})
-		switch {
-		case len(found) == 1:
-			r.warn(found[0], "%s is not in effect in this version: %s", title, p.instead)
-		case len(found) > 1:
-			r.warn(found[0], "%s is not in effect in this version: %s (and on %d more lines)", title, p.instead, len(found)-1)
+		if len(found) == 0 {
+			continue
 		}
+		more := ""
+		if n := len(found) - 1; n > 0 {
+			more = " (and " + plural(n, "time") + " more)"
+		}
+		r.warn(found[0], "%s is not in effect in this version: %s%s", title, p.instead, more)
 	}
 }
 
@@ -66,20 +70,19 @@ func (p pendingKey) idle(v *value, c *Config) bool {
 	return p.unless != "" && v.text == p.unless
 }
 
-// visit calls do for every key below t with its path, lists left out of it.
-func (t *table) visit(path string, do func(string, *entry)) {
-	for _, e := range t.entries {
-		full := e.key
-		if path != "" {
-			full = path + "." + e.key
-		}
-		do(full, e)
-		if e.value.table != nil {
-			e.value.table.visit(full, do)
-		}
+// visit calls do for every key at the path, in each table of a list.
+func (t *table) visit(path []string, do func(*entry)) {
+	e := t.index[path[0]]
+	switch {
+	case e == nil:
+	case len(path) == 1:
+		do(e)
+	case e.value.table != nil:
+		e.value.table.visit(path[1:], do)
+	default:
 		for _, item := range e.value.items {
 			if item.table != nil {
-				item.table.visit(full, do)
+				item.table.visit(path[1:], do)
 			}
 		}
 	}

@@ -84,9 +84,9 @@ func readBackend(s *section) Backend {
 }
 
 func weight(v *value) (uint32, error) {
-	n, err := number[uint32](0, maxWeight)(v)
-	if err == nil && n == 0 {
-		return 0, fmt.Errorf("0 is out of range, 1 to %d: for no new flows, set state = \"drain\"", maxWeight)
+	n, err := number[uint32](1, maxWeight)(v)
+	if v.kind == kindInteger && v.text == "0" {
+		return 0, fmt.Errorf("%w; for no new flows, set state = \"drain\"", err)
 	}
 	return n, err
 }

@@ -113,7 +113,7 @@ func (d *draft) countBackends(r *report, v *vipDraft, n int, clean bool) {
 	case n > maxVIPBackends:
 		r.fault(v.nameAt, "vip %q has %d backends: at most %d can be numbered", v.Name, n, maxVIPBackends)
 	case n >= v.TableSize:
-		r.fault(v.tableAt, "vip.table_size: %d slots cannot hold %d backends: write %d", v.TableSize, n, primeFrom(100*int64(n)))
+		r.fault(v.tableAt, "vip.table_size: %d slots are too few for %d backends: write %d", v.TableSize, n, primeFrom(100*int64(n)))
 	case v.MinHealthy.Of(n) > n && clean:
 		r.fault(v.minHealthyAt, "vip.min_healthy: %s of %d backends can never be met", v.MinHealthy, n)
 	}

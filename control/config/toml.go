@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"sort"
 	"strings"
@@ -133,25 +134,34 @@ func (b *builder) syntax(err error) error {
 		at := b.pos(int(b.parser.Range(perr.Highlight).Offset))
 		f.Line, f.Col = at.line, at.col
 	}
-	if hint := quoteHint(b.line(f.Line)); hint != "" {
+	if hint := b.hint(pos{f.Line, f.Col}); hint != "" {
 		f.Text += " (" + hint + ")"
 	}
 	return Faults{f}
 }
 
-func (b *builder) line(n int) string {
-	s := string(b.data[b.starts[n-1]:])
-	s, _, _ = strings.Cut(s, "\n")
-	return strings.TrimSpace(s)
-}
-
-// quoteHint knows the slip that people make most: a string without quotes.
-func quoteHint(line string) string {
-	key, val, ok := strings.Cut(line, "=")
-	val, _, _ = strings.Cut(val, "#")
-	key, val = strings.TrimSpace(key), strings.TrimSpace(val)
-	if !ok || key == "" || val == "" || strings.ContainsAny(val, "\"'[]{},") || strings.ContainsAny(key, "[{\"'#") {
+// hint knows the two slips that people make most.
+func (b *builder) hint(at pos) string {
+	if bytes.HasPrefix(b.data, []byte("\xef\xbb\xbf")) {
+		return "the file starts with a byte order mark: save it as UTF-8 without one"
+	}
+	line, _, _ := bytes.Cut(b.data[b.starts[at.line-1]:], []byte("\n"))
+	if bytes.HasPrefix(bytes.TrimSpace(line), []byte("[")) || at.col > len(line) || !bare(rune(line[at.col-1])) {
 		return ""
 	}
-	return "a string needs quotes: " + key + " = \"" + val + "\""
+	unlike := func(c rune) bool { return !bare(c) }
+	from := bytes.LastIndexFunc(line[:at.col-1], unlike) + 1
+	word := line[from:]
+	if to := bytes.IndexFunc(word, unlike); to >= 0 {
+		word = word[:to]
+	}
+	if !bytes.ContainsAny(line[:from], "=[,") && bytes.Contains(line, []byte("=")) {
+		return "" // the key, not the value
+	}
+	return "a string needs quotes: \"" + string(word) + "\""
+}
+
+// bare tells whether c may stand in an address, a name, a number or a path.
+func bare(c rune) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c < 0x80 && bytes.IndexByte([]byte("._:/%-"), byte(c)) >= 0
 }

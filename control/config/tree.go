@@ -138,7 +138,7 @@ func (t *table) extend(r *report, parts []part) *table {
 	case e.value.headers:
 		e.value.items = append(e.value.items, &value{kind: kindTable, at: last.at, table: added})
 	case e.value.table != nil:
-		r.fault(last.at, "line %d makes %q a single table: write [[%s]] there, too", e.at.line, dotted(parts), dotted(parts))
+		r.fault(last.at, "%q is a list here and a single table on line %d: write the same brackets in both places", dotted(parts), e.at.line)
 	default:
 		r.fault(last.at, "%q is already set on line %d", dotted(parts), e.at.line)
 	}

@@ -170,3 +170,10 @@ func (c *Config) warnWithin(v *vipDraft, own map[netip.Addr]string, r *report) {
 		}
 	}
 }
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
