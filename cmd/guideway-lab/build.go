@@ -20,14 +20,14 @@ func build(t topology, say *narrator) error {
 // buildRouter makes the router and the rack's bridge.
 func buildRouter(b *builder) {
 	b.host("router", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
-	b.ip("router", fmt.Sprintf("link add rack mtu %d type bridge", fabricMTU))
+	b.ip("router", fmt.Sprintf("link add rack mtu %d type bridge", b.t.driver.fabric))
 	b.ip("router", "link set rack up")
 	b.address("router", "rack", toRack4, toRack6)
 }
 
 func buildClient(b *builder) {
 	b.host("client")
-	b.link("client", "eth0", "", "router", "client", "", edgeMTU)
+	b.link("client", "eth0", "", "router", "client", "", b.t.driver.edge)
 	b.address("client", "eth0", client4, client6)
 	b.address("router", "client", toClnt4, toClnt6)
 	b.gateways("client", toClnt4, toClnt6)
@@ -38,7 +38,7 @@ func buildClient(b *builder) {
 // neighbour solicitation, so the router is told its MAC address.
 func buildLB(b *builder) {
 	b.host("lb", "net.ipv6.conf.default.disable_ipv6=1")
-	b.link("lb", "wan", lbMAC, "router", "lb", routerMAC, fabricMTU)
+	b.link("lb", "wan", lbMAC, "router", "lb", routerMAC, b.t.driver.fabric)
 	b.address("router", "lb", toLB4, toLB6)
 	for _, a := range []netip.Prefix{lb4, lb6} {
 		b.ip("router", fmt.Sprintf("neigh replace %s lladdr %s dev lb nud permanent", a.Addr(), lbMAC))
@@ -67,7 +67,7 @@ func buildBackend(b *builder, be backend) {
 		"net.ipv4.conf.all.arp_ignore=1",
 		"net.ipv4.conf.all.arp_announce=2",
 	)
-	b.link(be.name, "eth0", "", "router", be.name, "", fabricMTU)
+	b.link(be.name, "eth0", "", "router", be.name, "", b.t.driver.fabric)
 	b.ip("router", "link set "+be.name+" master rack")
 	b.address(be.name, "eth0", be.v4, be.v6)
 	b.gateways(be.name, toRack4, toRack6)

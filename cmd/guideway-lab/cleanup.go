@@ -43,7 +43,7 @@ func cleanMain(o options, say *narrator) error {
 	if err := require(); err != nil {
 		return err
 	}
-	t := newTopology(o.name, o.backends)
+	t := newTopology(o.name, o.driver, o.backends)
 	lock, err := lockLab(t)
 	if err != nil {
 		return err

@@ -22,7 +22,9 @@ source = ["{{.LB4.Addr}}", "{{.LB6.Addr}}"]
 
 [dpdk]
 lcores       = [{{.Lcore}}]
+{{- if ge .Control 0}}
 control_cpus = [{{.Control}}]
+{{- end}}
 memory       = "{{.MemoryMiB}}MiB"
 huge         = {{.Huge}}
 idle         = "sleep"
@@ -63,37 +65,53 @@ const memoryMiB = 256
 
 // resources say what of this machine guidewayd gets.
 type resources struct {
-	Control, Lcore int  // CPUs
-	Huge           bool // hugepages, or ordinary ones
+	Lcore   int    // CPU of the poll loop
+	Control int    // CPU of everything else; negative: the machine has but one
+	Huge    bool   // hugepages, or ordinary ones
+	why     string // Huge is false
+}
+
+func (r resources) String() string {
+	pages, rest := "hugepages", fmt.Sprintf("CPU %d for the rest", r.Control)
+	if !r.Huge {
+		pages = "ordinary pages, " + r.why
+	}
+	if r.Control < 0 {
+		rest = "no other for the rest"
+	}
+	return fmt.Sprintf("CPU %d to poll, %s, and %d MiB in %s", r.Lcore, rest, memoryMiB, pages)
 }
 
 // survey picks the CPUs and the kind of memory. With two CPUs or more the poll
-// loop has the last one to itself; on one, both share it, which the "sleep" idle
-// mode makes bearable.
-func survey() (resources, error) {
+// loop has the last one to itself; on one, all share it, which the "sleep" idle
+// mode makes bearable. huge asks for hugepages where there are enough.
+func survey(huge bool) (resources, error) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
 		return resources{}, fmt.Errorf("allowed CPUs: %w", err)
 	}
-	r := resources{Control: -1}
-	for cpu, left := 0, set.Count(); left > 0; cpu++ {
+	var cpus []int
+	for cpu := 0; len(cpus) < set.Count(); cpu++ {
 		if set.IsSet(cpu) {
-			if r.Control < 0 {
-				r.Control = cpu
-			}
-			r.Lcore = cpu
-			left--
+			cpus = append(cpus, cpu)
 		}
+	}
+	r := resources{Lcore: cpus[len(cpus)-1], Control: -1}
+	if len(cpus) > 1 {
+		r.Control = cpus[0]
+	}
+	if !huge {
+		r.why = "as asked"
+		return r, nil
 	}
 	meminfo, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		return r, err
 	}
-	mounts, err := os.ReadFile("/proc/mounts")
-	if err != nil {
-		return r, err
+	free := hugeFreeMiB(string(meminfo))
+	if r.Huge = free >= memoryMiB; !r.Huge {
+		r.why = fmt.Sprintf("since only %d MiB of hugepages are free", free)
 	}
-	r.Huge = hugeFreeMiB(string(meminfo)) >= memoryMiB && strings.Contains(string(mounts), " hugetlbfs ")
 	return r, nil
 }
 
@@ -113,7 +131,7 @@ func hugeFreeMiB(meminfo string) int {
 }
 
 // configText is guidewayd's configuration with the given backends in every pool.
-func configText(t topology, driver string, r resources, backends []backend) (string, error) {
+func configText(t topology, r resources, backends []backend) (string, error) {
 	type poolText struct {
 		Name     string
 		Backends []string
@@ -133,9 +151,9 @@ func configText(t topology, driver string, r resources, backends []backend) (str
 	}
 	var out strings.Builder
 	err := guidewayConf.Execute(&out, map[string]any{
-		"LB4": lb4, "LB6": lb6, "RouterMAC": routerMAC, "MTU": fabricMTU,
+		"LB4": lb4, "LB6": lb6, "RouterMAC": routerMAC, "MTU": t.driver.fabric,
 		"Control": r.Control, "Lcore": r.Lcore, "Huge": r.Huge, "MemoryMiB": memoryMiB,
-		"Driver": driver, "Pools": pools, "VIPs": services, "Metrics": t.metricsAddr(),
+		"Driver": t.driver.name, "Pools": pools, "VIPs": services, "Metrics": t.metricsAddr(),
 	})
 	return out.String(), err
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"guideway/control/config"
 )
 
 func TestHugeFreeMiB(t *testing.T) {
@@ -60,5 +63,31 @@ func TestLogWatchGivesUp(t *testing.T) {
 	cancel()
 	if _, err := w.await(ctx, running(), 0, time.Minute, "x"); err == nil {
 		t.Error("waited on after the end of its context")
+	}
+}
+
+// What the lab writes must be a good configuration, whatever machine it is for.
+func TestConfigText(t *testing.T) {
+	lab := newTopology("gwlab", drivers[1], 3)
+	for _, r := range []resources{{Lcore: 1, Control: 0, Huge: true}, {Lcore: 0, Control: -1}} {
+		text, err := configText(lab, r, lab.built())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, _, err := config.Parse("guideway.toml", []byte(text))
+		if err != nil {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		if c.DPDK.Huge != r.Huge || !slices.Equal(c.DPDK.Lcores, []int{r.Lcore}) || len(c.DPDK.ControlCPUs) != r.Control+1 {
+			t.Errorf("%+v from %+v", c.DPDK, r)
+		}
+		if len(c.VIPs) != len(vips) || c.Ports[0].Device != "net_af_packet0,iface=wan" || c.Ports[0].MTU != 1500 {
+			t.Errorf("%d VIPs, port %+v", len(c.VIPs), c.Ports[0])
+		}
+		for _, v := range c.VIPs {
+			if len(c.Backends(v)) != len(lab.built()) {
+				t.Errorf("%s has %d backends", v.Name, len(c.Backends(v)))
+			}
+		}
 	}
 }

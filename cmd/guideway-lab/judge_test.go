@@ -68,7 +68,7 @@ func TestJudgeTellsFewAndCountsAll(t *testing.T) {
 }
 
 func TestSpread(t *testing.T) {
-	backends := newTopology("x", 2).backends
+	backends := newTopology("x", drivers[0], 2).backends
 	many := func(name string, n int) (conns []connection) {
 		for range n {
 			conns = append(conns, conn("web4", name))

@@ -22,6 +22,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 )
 
@@ -30,11 +31,12 @@ type options struct {
 	name      string // instance: prefix of every namespace and of the host's interface
 	backends  int    // in the pools from the start; one spare more is built
 	requests  int    // over all VIPs
-	driver    string // DPDK driver of the load balancer's port
+	driver    driver // of the load balancer's port
 	guidewayd string // path of the binary
 	report    string // file for the JSON report
 	once      bool
 	reload    bool // the reload demonstration
+	huge      bool // hugepages, where there are enough
 	verbose   bool // print every command
 }
 
@@ -108,11 +110,13 @@ func parseOptions(args []string, out io.Writer) (options, error) {
 	fs.StringVar(&o.name, "name", "gwlab", "instance name, the prefix of its namespaces; labs of different names run side by side")
 	fs.IntVar(&o.backends, "backends", 3, "backends at the start; one more is built, for the reload")
 	fs.IntVar(&o.requests, "requests", 1000, "requests to send, over all VIPs")
-	fs.StringVar(&o.driver, "driver", "af_xdp", "DPDK driver of the load balancer's port: af_xdp or af_packet")
+	o.driver = drivers[0]
+	fs.Func("driver", "DPDK driver of the load balancer's port: af_xdp (the default) or af_packet", o.setDriver)
 	fs.StringVar(&o.guidewayd, "guidewayd", "", "the guidewayd to run (default: the one beside this command, else in PATH)")
 	fs.StringVar(&o.report, "report", "", "also write the report as JSON to this file")
 	fs.BoolVar(&o.once, "once", false, "take the lab down after the report; exit 1 if anything in it is wrong")
 	fs.BoolVar(&o.reload, "reload-demo", true, "add a backend while transfers run, and show that none breaks")
+	fs.BoolVar(&o.huge, "huge", true, "give guidewayd hugepages where enough are free; false: ordinary pages")
 	fs.BoolVar(&o.verbose, "v", false, "print every command that builds the network")
 	if err := fs.Parse(args); err != nil {
 		return o, err
@@ -135,10 +139,16 @@ func (o *options) check(rest []string) error {
 	if o.requests < 0 {
 		fault("--requests %d: want a number of requests", o.requests)
 	}
-	if o.driver != "af_xdp" && o.driver != "af_packet" {
-		fault("--driver %q: want af_xdp or af_packet", o.driver)
-	}
 	return errors.Join(faults...)
+}
+
+func (o *options) setDriver(name string) error {
+	i := slices.IndexFunc(drivers, func(d driver) bool { return d.name == name })
+	if i < 0 {
+		return errors.New("want af_xdp or af_packet")
+	}
+	o.driver = drivers[i]
+	return nil
 }
 
 // findGuidewayd names the daemon to run: the one asked for, the one beside this

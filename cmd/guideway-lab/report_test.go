@@ -29,7 +29,7 @@ func TestReportNamesEveryKindOfFault(t *testing.T) {
 func TestTables(t *testing.T) {
 	tally := judge([]connection{conn("web4", "b1"), conn("web4", "b1"), conn("web4", "b2"), conn("web6", "b2")})
 	for _, c := range []struct{ table, want string }{
-		{answeredTable(tally, newTopology("x", 2).backends), `
+		{answeredTable(tally, newTopology("x", drivers[0], 2).backends), `
           vip                 GRE over   connections   b1         b2          expected
           203.0.113.10        IPv4       3             2 (67 %)   1 (33 %)    50 %
           2001:db8:cafe::10   IPv6       1             0 (0 %)    1 (100 %)   50 %

@@ -14,10 +14,11 @@ import (
 type lab struct {
 	opts options
 	topology
-	say     *narrator
-	servers []*server
-	lb      *balancer
-	report  report
+	resources resources
+	say       *narrator
+	servers   []*server
+	lb        *balancer
+	report    report
 }
 
 // run builds, proves, stays up or not, and takes down again, whatever happens.
@@ -29,7 +30,7 @@ func run(ctx context.Context, o options, say *narrator) (err error) {
 	if err != nil {
 		return err
 	}
-	l := &lab{opts: o, topology: newTopology(o.name, o.backends), say: say}
+	l := &lab{opts: o, topology: newTopology(o.name, o.driver, o.backends), say: say}
 	lock, err := lockLab(l.topology)
 	if err != nil {
 		return err
@@ -80,7 +81,13 @@ func (l *lab) bringUp(ctx context.Context, path string) error {
 	}
 	l.say.step("backends: nginx on the VIPs, GRE taken off in user space")
 
-	config, err := l.config(l.backends)
+	// Surveyed once: a reload must not change what only a start can.
+	var err error
+	if l.resources, err = survey(l.opts.huge); err != nil {
+		return err
+	}
+	l.say.step("guidewayd gets %s", l.resources)
+	config, err := configText(l.topology, l.resources, l.backends)
 	if err != nil {
 		return err
 	}
@@ -88,24 +95,8 @@ func (l *lab) bringUp(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	l.say.step("guidewayd: process %d forwards on DPDK's net_%s", l.lb.cmd.Process.Pid, l.opts.driver)
+	l.say.step("guidewayd: process %d forwards on DPDK's net_%s", l.lb.cmd.Process.Pid, l.driver.name)
 	return nil
-}
-
-// config is guidewayd's configuration on this machine with these backends.
-func (l *lab) config(backends []backend) (string, error) {
-	r, err := survey()
-	if err != nil {
-		return "", err
-	}
-	if l.lb == nil {
-		pages := "hugepages"
-		if !r.Huge {
-			pages = fmt.Sprintf("ordinary pages (fewer than %d MiB of hugepages are free, or no hugetlbfs is mounted)", memoryMiB)
-		}
-		l.say.step("guidewayd gets CPU %d to poll, CPU %d for the rest, and %d MiB in %s", r.Lcore, r.Control, memoryMiB, pages)
-	}
-	return configText(l.topology, l.opts.driver, r, backends)
 }
 
 // prove sends the traffic and shows what came of it.
@@ -156,7 +147,7 @@ func (l *lab) showTraffic(ctx context.Context) error {
 
 func (l *lab) showReload(ctx context.Context) error {
 	l.say.step("reload: adding %s while %d transfers run", l.spare.name, transfersPerVIP*len(vips))
-	config, err := l.config(l.built())
+	config, err := configText(l.topology, l.resources, l.built())
 	if err != nil {
 		return err
 	}

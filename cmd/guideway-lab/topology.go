@@ -34,15 +34,23 @@ const (
 	lbMAC     = "02:00:00:00:00:11"
 	routerMAC = "02:00:00:00:00:01"
 
-	// edgeMTU is the client's; fabricMTU, inside, leaves room for what GRE adds:
-	// 24 bytes over IPv4, 44 over IPv6.
-	edgeMTU   = 1500
-	fabricMTU = 1600
-
 	maxBackends = 100 // 10.0.0.1 to 10.0.0.101 with the spare
 
 	metricsPort = 9150
 )
+
+// A driver is a DPDK driver for the load balancer's port, with the MTUs that it
+// allows: the client's, and that of the fabric inside, which leaves room for what
+// GRE adds (24 bytes over IPv4, 44 over IPv6).
+type driver struct {
+	name         string
+	edge, fabric int
+}
+
+var drivers = []driver{
+	{"af_xdp", 1500, 1600},
+	{"af_packet", 1400, 1500}, // takes no frame above 1518 bytes
+}
 
 // nameRE leaves room for "-mgmt" in the 15 bytes of an interface name.
 var nameRE = regexp.MustCompile(`^[a-z][a-z0-9]{0,7}$`)
@@ -103,12 +111,13 @@ var vips = []vip{
 // A topology is one instance of the network, as data.
 type topology struct {
 	name     string
+	driver   driver
 	backends []backend // in the pools from the start
 	spare    backend   // built, but in no pool until the reload
 }
 
-func newTopology(name string, backends int) topology {
-	t := topology{name: name}
+func newTopology(name string, d driver, backends int) topology {
+	t := topology{name: name, driver: d}
 	for i := 1; i <= backends; i++ {
 		t.backends = append(t.backends, newBackend(i))
 	}

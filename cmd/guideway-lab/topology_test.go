@@ -6,7 +6,7 @@ import (
 )
 
 func TestOwns(t *testing.T) {
-	lab := newTopology("gwlab", 3)
+	lab := newTopology("gwlab", drivers[0], 3)
 	for ns, want := range map[string]bool{
 		"gwlab-client": true, "gwlab-router": true, "gwlab-lb": true, "gwlab-b1": true, "gwlab-b12": true,
 		"gwlab": false, "gwlab-": false, "gwlab-other": false, "gwlab-bx": false, "gwlab-b1x": false,
@@ -19,7 +19,7 @@ func TestOwns(t *testing.T) {
 }
 
 func TestTopology(t *testing.T) {
-	lab := newTopology("gwlab", maxBackends)
+	lab := newTopology("gwlab", drivers[0], maxBackends)
 	seen := map[string]bool{}
 	for _, b := range lab.built() {
 		for _, a := range []string{b.name, b.v4.String(), b.v6.String()} {
@@ -38,7 +38,7 @@ func TestTopology(t *testing.T) {
 	if h, lb := lab.mgmt(); h.String() != "198.18.0.1/30" || lb.String() != "198.18.0.2/30" {
 		t.Errorf("management link %s, %s", h, lb)
 	}
-	if h, _ := newTopology("other", 1).mgmt(); h.String() == "198.18.0.1/30" {
+	if h, _ := newTopology("other", drivers[0], 1).mgmt(); h.String() == "198.18.0.1/30" {
 		t.Error("two instances share a management link")
 	}
 }
