@@ -20,6 +20,7 @@ type Spec struct {
 // ServiceSpec says what a service is made of.
 type ServiceSpec struct {
 	Prefix      netip.Prefix // masked; one address is a full-length prefix
+	Born        uint64       // generation of the snapshot that first had this service under its id
 	Protocol    uint8
 	AnyProtocol bool        // of every protocol; Protocol is then not looked at
 	Ports       []PortRange // nil: all ports, and protocols without ports
@@ -71,6 +72,7 @@ func (s *Snapshot) addEndpoints(spec Spec) error {
 	s.endpoints = make([]Endpoint, len(spec.Endpoints))
 	for id, e := range spec.Endpoints {
 		if e.State == Gone {
+			s.endpoints[id].Service = nobodys
 			continue
 		}
 		switch {
@@ -101,7 +103,7 @@ func (s *Snapshot) addServices(spec Spec) error {
 				errs = append(errs, fmt.Errorf("service %d: member %d leads to endpoint %d, which does not serve it", id, ordinal, e))
 			}
 		}
-		s.services[id] = Service{ID: uint16(id), Mode: v.Mode, table: v.Table, values: v.Values}
+		s.services[id] = Service{ID: uint16(id), Born: v.Born, Mode: v.Mode, table: v.Table, values: v.Values}
 	}
 	return errors.Join(errs...)
 }

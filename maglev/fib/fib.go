@@ -22,6 +22,10 @@ const (
 	MaxGenerations = 1 << generationBits
 	MaxServices    = 1<<16 - 1
 
+	// nobodys is the service of endpoint ids that are not in use, so that no
+	// value, not even the zero Value, is good with them.
+	nobodys = MaxServices
+
 	idBits         = 20
 	generationBits = 12
 )
@@ -68,6 +72,7 @@ type Endpoint struct {
 type Service struct {
 	ID     uint16
 	Mode   flow.Mode
+	Born   uint64        // tells it from another service that had its id before
 	table  *maglev.Table // nil: no endpoint takes new flows
 	values []Value       // by the table's ordinals
 }
@@ -112,6 +117,10 @@ func (s *Snapshot) Tunnel(e *Endpoint) *Tunnel { return &s.tunnels[e.Tunnel] }
 
 // Services returns one more than the highest service id.
 func (s *Snapshot) Services() int { return len(s.services) }
+
+// ValueOf returns the value of an endpoint's id, id < Endpoints; zero where the
+// id is not in use.
+func (s *Snapshot) ValueOf(id int) Value { return s.endpoints[id].Value }
 
 // Endpoints returns one more than the highest endpoint id.
 func (s *Snapshot) Endpoints() int { return len(s.endpoints) }
