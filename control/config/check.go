@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -77,8 +78,9 @@ func readCheck(s *section) Check {
 		}
 		return c
 	}
+	known := s.has("type") && slices.Contains(checkTypeNames, s.t.index["type"].value.text)
 	for _, key := range []string{"path", "expect"} {
-		if s.has(key) && s.has("type") {
+		if s.has(key) && known {
 			s.fault(s.place(key), key, fmt.Sprintf("a check of type %q has none: it is for http and https", c.Type))
 		}
 	}

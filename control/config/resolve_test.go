@@ -53,6 +53,13 @@ func TestBackends(t *testing.T) {
 	}
 }
 
+// TestPoolsKey: VIPs with the same pools share one list of backends.
+func TestPoolsKey(t *testing.T) {
+	if poolsKey([]string{"b", "a"}) != poolsKey([]string{"a", "b"}) || poolsKey([]string{"a"}) == poolsKey([]string{"a", "b"}) {
+		t.Error("the key is not that of the set")
+	}
+}
+
 func backendText(list []Backend) string {
 	var out []string
 	for _, b := range list {

@@ -63,10 +63,10 @@ func number[T ~int | ~uint8 | ~uint16 | ~uint32](lo, hi int64) parser[T] {
 // oneOf accepts the names of an enum whose values count from 0.
 func oneOf[T ~uint8](names []string) parser[T] {
 	return func(v *value) (T, error) {
-		s, err := text(v)
-		if err != nil {
-			return 0, err
+		if v.kind != kindString {
+			return 0, fmt.Errorf("%s is %s: write one of %s", spelling(v), v.kind, quoted(names))
 		}
+		s := v.text
 		if i := slices.Index(names, s); i >= 0 {
 			return T(i), nil
 		}
