@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // lockLab makes this process the only lab of its name until it ends, however it
@@ -61,7 +60,7 @@ func cleanMain(o options, say *narrator) error {
 // end of a run and the start of the next alike, and names what it removed.
 func clean(t topology, say *narrator) (removed []string, err error) {
 	var faults []error
-	for pid, name := range endOwn(t) {
+	for pid, name := range pidFile(t.dir("pids")).end(t.name) {
 		removed = append(removed, fmt.Sprintf("%s (process %d)", name, pid))
 	}
 	spaces, err := namespaces(t)
@@ -92,26 +91,6 @@ func clean(t topology, say *narrator) (removed []string, err error) {
 		}
 	}
 	return removed, errors.Join(faults...)
-}
-
-// endOwn ends the processes in the pid file that are the lab's own, first by
-// SIGTERM, and returns which they were.
-func endOwn(t topology) map[int]string {
-	file := pidFile(t.dir("pids"))
-	found := file.own(t.name)
-	deadline := time.Now().Add(3 * time.Second)
-	for sig := syscall.SIGTERM; ; sig = syscall.SIGKILL {
-		for pid := range file.own(t.name) {
-			syscall.Kill(pid, sig)
-		}
-		for len(file.own(t.name)) > 0 && time.Now().Before(deadline) {
-			time.Sleep(10 * time.Millisecond)
-		}
-		if sig == syscall.SIGKILL || len(file.own(t.name)) == 0 {
-			return found
-		}
-		deadline = time.Now().Add(3 * time.Second)
-	}
 }
 
 // namespaces lists those that exist and are the lab's by their names.

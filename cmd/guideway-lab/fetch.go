@@ -68,8 +68,16 @@ type fetchEvent struct {
 	Resent   *int        `json:"resent,omitempty"` // TCP segments that the client sent again
 }
 
-// exchangeTimeout bounds one request. A packet lost for good shows as this.
-const exchangeTimeout = 20 * time.Second
+const (
+	// exchangeTimeout bounds one request. A packet lost for good shows as this.
+	exchangeTimeout = 15 * time.Second
+
+	// patience is how many connections may fail before the client asks no more:
+	// what is broken for all need not be waited for a thousand times.
+	patience = 16
+
+	notAsked = "not asked any more after what had failed"
+)
 
 // fetchMain is the client, run inside its namespace: the plan comes on in as
 // JSON, the events go out as one line each.
@@ -91,12 +99,17 @@ func fetchMain(in io.Reader, out io.Writer) error {
 	}
 	jobs := make(chan job)
 	var workers sync.WaitGroup
+	var failed atomic.Int32
 	for slot := range max(1, plan.Parallel) {
 		workers.Go(func() {
 			// One file for each worker: no two uploads meet, and the backends keep few.
 			file := fmt.Sprintf("/upload/%d", slot)
 			for j := range jobs {
-				emit(fetchEvent{Done: j.run(file, func() { emit(fetchEvent{Underway: true}) })})
+				c := j.run(file, failed.Load() < patience, func() { emit(fetchEvent{Underway: true}) })
+				if c.failed() {
+					failed.Add(1)
+				}
+				emit(fetchEvent{Done: c})
 			}
 		})
 	}
@@ -137,9 +150,15 @@ func resentSegments() (int, error) {
 	return 0, errors.New("/proc/self/net/snmp counts no RetransSegs")
 }
 
-// run takes the job's steps on a connection of its own; file is where its uploads
-// go. It calls underway when a slow transfer has moved its first bytes.
-func (j job) run(file string, underway func()) *connection {
+// failed tells whether a request of the connection is not complete.
+func (c *connection) failed() bool {
+	return slices.ContainsFunc(c.Exchanges, func(x exchange) bool { return x.Fault != "" })
+}
+
+// run takes the job's steps on a connection of its own, up to the first that
+// fails; if not willing, none. file is where its uploads go. It calls underway
+// when a slow transfer has moved its first bytes.
+func (j job) run(file string, willing bool, underway func()) *connection {
 	var dials atomic.Int32
 	var dialer net.Dialer
 	tr := &http.Transport{
@@ -156,6 +175,11 @@ func (j job) run(file string, underway func()) *connection {
 	c := &connection{VIP: j.VIP}
 	for _, step := range j.Steps {
 		x := exchange{Step: step, Start: time.Now()}
+		if !willing || c.failed() {
+			x.End, x.Fault = x.Start, notAsked
+			c.Exchanges = append(c.Exchanges, x)
+			continue
+		}
 		var err error
 		if x.Backend, err = j.take(client, step, file, sync.OnceFunc(underway)); err != nil {
 			x.Fault = err.Error()

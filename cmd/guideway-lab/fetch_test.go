@@ -52,11 +52,13 @@ func (s *web) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		body[0], body[len(body)-1] = body[len(body)-1], body[0]
 	case "status":
 		w.WriteHeader(http.StatusBadGateway)
+	case "closing":
+		w.Header().Set("Connection", "close")
 	case "broken":
 		w.Header().Set("Content-Length", "2000000")
 	}
 	w.Write(body)
-	if s.fault == "closing" || s.fault == "broken" {
+	if s.fault == "broken" {
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -119,8 +121,36 @@ func TestFetchFindsFaults(t *testing.T) {
 	}
 }
 
-// A connection that the server breaks off is opened again by net/http without a
-// word; it must not pass for one connection.
+// After a fault the connection is given up, and after many the whole plan.
+func TestFetchGivesUp(t *testing.T) {
+	c, _ := fetchFrom(t, "short", stepHello, stepLarge)
+	if c.Exchanges[0].Fault == notAsked || c.Exchanges[1].Fault != notAsked {
+		t.Errorf("%+v", c.Exchanges)
+	}
+
+	srv := httptest.NewServer(&web{name: "b7", fault: "short"})
+	defer srv.Close()
+	const jobs = 3 * patience
+	plan := fetchPlan{Parallel: 1}
+	for i := range jobs {
+		plan.Jobs = append(plan.Jobs, job{ID: i, Base: srv.URL, Steps: []string{stepHello}})
+	}
+	text, err := json.Marshal(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := fetchMain(bytes.NewReader(text), &out); err != nil {
+		t.Fatal(err)
+	}
+	asked := strings.Count(out.String(), "bytes, not")
+	if given := strings.Count(out.String(), notAsked); asked != patience || given != jobs-patience {
+		t.Errorf("asked %d times, gave up %d times; want %d, %d", asked, given, patience, jobs-patience)
+	}
+}
+
+// A connection that the server closes is opened again by net/http without a word;
+// it must not pass for one connection.
 func TestFetchCountsDials(t *testing.T) {
 	if c, _ := fetchFrom(t, "", stepHello, stepHello, stepHello); c.Dials != 1 {
 		t.Errorf("%d dials on a good connection", c.Dials)

@@ -24,6 +24,9 @@ type process struct {
 	err  error         // how it ended; read after done
 }
 
+// endGrace is how long a process that a killed lab has left may take to end.
+const endGrace = 3 * time.Second
+
 // A pidFile remembers which processes are the lab's own, for the next lab to find
 // should this one be killed: one line each, "pid start-time name". A process id
 // comes round again, the pair of id and start time does not.
@@ -65,6 +68,21 @@ func (f pidFile) own(instance string) map[int]string {
 		}
 	}
 	return own
+}
+
+// end ends the processes that own finds, by SIGTERM and after a while by SIGKILL,
+// and returns which they were.
+func (f pidFile) end(instance string) map[int]string {
+	found := f.own(instance)
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+		for pid := range f.own(instance) {
+			syscall.Kill(pid, sig)
+		}
+		for end := time.Now().Add(endGrace); len(f.own(instance)) > 0 && time.Now().Before(end); {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	return found
 }
 
 // startTime is when a process started, in clock ticks since boot: field 22 of

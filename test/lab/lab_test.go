@@ -142,6 +142,18 @@ func TestStaysUpUntilInterrupted(t *testing.T) {
 	nothingLeft(t)
 }
 
+// In the middle of the traffic it comes down as well, and does not call that a
+// success.
+func TestInterruptedInTheMiddle(t *testing.T) {
+	l := start(t, "--once")
+	l.await("guidewayd: process")
+	l.signal(syscall.SIGTERM)
+	if err := l.wait(); err == nil || !strings.Contains(l.output(), "interrupted") {
+		t.Errorf("exit: %v\n%s", err, l.output())
+	}
+	nothingLeft(t)
+}
+
 // A lab that was killed leaves namespaces; the next one removes them and works.
 func TestAfterAKill(t *testing.T) {
 	killed := start(t, "--requests", "40", "--reload-demo=false")
@@ -150,6 +162,11 @@ func TestAfterAKill(t *testing.T) {
 	killed.wait()
 	if len(namespaces(t)) == 0 {
 		t.Fatal("a killed lab left no namespace: nothing to prove")
+	}
+	for end := time.Now().Add(5 * time.Second); len(processes(t)) > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("these outlive the lab that was killed: %q", processes(t))
+		}
 	}
 
 	next := start(t, "--once", "--requests", "100", "--reload-demo=false")
