@@ -62,7 +62,7 @@ func turnsOf(weights []uint32, size int) []uint16 {
 	// A counting sort of turns by round keeps ordinals ascending in a round,
 	// and takes time in proportion to the turns, not to rounds times members.
 	start := make([]uint32, rounds+1)
-	var due []uint32
+	due := make([]uint32, 0, rounds)
 	for _, w := range weights {
 		due = appendRounds(due[:0], w, heaviest, rounds)
 		for _, round := range due {
