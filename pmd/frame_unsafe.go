@@ -57,7 +57,14 @@ const (
 // headroom bytes. For drivers whose buffers are Go memory.
 func (f *Frame) Init(buf []byte, headroom, n int) {
 	f.buf = unsafe.Pointer(unsafe.SliceData(buf)) // kept alive by f.buf itself
-	f.off, f.bufLen = uint16(headroom), uint16(len(buf))
+	f.bufLen = uint16(len(buf))
+	f.Reset(headroom, n)
+}
+
+// Reset makes f a single-segment frame again, with n bytes of data after
+// headroom bytes of the buffer that it has. For drivers that keep frames.
+func (f *Frame) Reset(headroom, n int) {
+	f.off = uint16(headroom)
 	f.dataLen, f.pktLen = uint16(n), uint32(n)
 	f.nbSegs, f.flags = 1, 0
 }

@@ -25,9 +25,9 @@ type LoopConfig struct {
 	Packets [][]byte
 
 	// Frames is the number of buffers of a queue, the packets being spread
-	// evenly over them. The more, the larger the part of the cache that
-	// they take; the fewer, the fewer the packet path may hold at once:
-	// 256, or as many as there are packets.
+	// evenly over them: 128, or as many as there are packets. The packet
+	// path may hold no more at once; and all that do not fit the caches
+	// cost the loop itself its speed.
 	Frames int
 
 	// Flags are the receive flags, such as [pmd.FlagIPChecksumGood].
@@ -67,14 +67,20 @@ type loopQueue struct {
 	_                             [64]byte
 }
 
+// loopFrame is two cache lines.
 type loopFrame struct {
 	pmd.Frame
-	buf   []byte
-	n     int
-	front [restored]byte
+	packet []byte          // the packet as received
+	start  *[restored]byte // its first bytes
+	front  [restored]byte  // what they are
+	_      [8]byte
 }
 
 const loopHeadroom = 128
+
+// line is the size of a cache line. Buffers lie an odd number of lines apart,
+// so that their first lines fall into all sets of the cache alike.
+const line = 64
 
 // NewLoop makes a Loop. It panics where cfg makes none.
 func NewLoop(cfg LoopConfig) *Loop {
@@ -83,7 +89,7 @@ func NewLoop(cfg LoopConfig) *Loop {
 	}
 	setDefault(&cfg.Queues, 1)
 	setDefault(&cfg.MTU, 1500)
-	setDefault(&cfg.Frames, 256)
+	setDefault(&cfg.Frames, 128)
 	if len(cfg.Packets) == 0 || cfg.Queues < 1 || cfg.Frames < 1 {
 		panic(fmt.Sprintf("memport: a loop of %d packets, %d queues, %d frames", len(cfg.Packets), cfg.Queues, cfg.Frames))
 	}
@@ -104,8 +110,17 @@ func NewLoop(cfg LoopConfig) *Loop {
 }
 
 func newLoopQueue(cfg LoopConfig) *loopQueue {
-	packets := len(cfg.Packets)
+	packets, longest := len(cfg.Packets), 2048
+	for _, p := range cfg.Packets {
+		longest = max(longest, len(p))
+		if len(p) < restored || len(p) > 1<<16-1-loopHeadroom {
+			panic(fmt.Sprintf("memport: a loop with a packet of %d bytes", len(p)))
+		}
+	}
 	n := (max(cfg.Frames, packets) + packets - 1) / packets * packets
+	size := loopHeadroom + longest
+	stride := ((size+line-1)/line | 1) * line
+	memory := make([]byte, n*stride)
 	q := &loopQueue{
 		frames: make([]loopFrame, n),
 		flags:  cfg.Flags,
@@ -115,12 +130,11 @@ func newLoopQueue(cfg LoopConfig) *loopQueue {
 	}
 	for i := range q.frames {
 		f, packet := &q.frames[i], cfg.Packets[i%packets]
-		if len(packet) < restored || len(packet) > 1<<16-1-loopHeadroom {
-			panic(fmt.Sprintf("memport: a loop with a packet of %d bytes", len(packet)))
-		}
-		f.buf = make([]byte, max(2048, len(packet))+loopHeadroom)
-		f.n = copy(f.buf[loopHeadroom:], packet)
-		copy(f.front[:], packet)
+		buf := memory[i*stride:][:size:size]
+		f.Init(buf, loopHeadroom, copy(buf[loopHeadroom:], packet))
+		f.packet = f.Bytes()
+		f.start = (*[restored]byte)(f.packet)
+		f.front = *f.start
 	}
 	return q
 }
@@ -133,28 +147,40 @@ func (q *loopQueue) Rx(b *pmd.Burst, limit int) {
 		q.now += 1000
 	}
 	b.Now = q.now
-	limit = min(limit, len(b.Frames))
-	next, bytes := q.next, 0
-	for i := range limit {
-		f := &q.frames[next]
-		if next++; next == len(q.frames) {
-			next = 0
+	b.N = min(limit, len(b.Frames))
+	for out := b.Frames[:b.N]; len(out) > 0; {
+		n := q.restore(q.frames[q.next:], out)
+		out = out[n:]
+		if q.next += n; q.next == len(q.frames) {
+			q.next = 0
 		}
-		f.Init(f.buf, loopHeadroom, f.n)
-		f.SetFlags(q.flags)
-		*(*[restored]byte)(f.buf[loopHeadroom:]) = f.front
-		if q.fill != nil {
-			q.fill(q.count+uint64(i), f.buf[loopHeadroom:loopHeadroom+f.n])
-		}
-		bytes += f.n
-		b.Frames[i] = &f.Frame
 	}
-	b.N = limit
-	q.next = next
-	q.count += uint64(limit)
-	q.bytes += uint64(bytes)
+	if q.fill != nil {
+		for i, f := range b.Frames[:b.N] {
+			q.fill(q.count+uint64(i), f.Bytes())
+		}
+	}
+	q.count += uint64(b.N)
 	q.rxPackets.Store(q.count)
 	q.rxBytes.Store(q.bytes)
+}
+
+// restore makes frames as they were and puts them into out, as many as there
+// are of both.
+func (q *loopQueue) restore(frames []loopFrame, out []*pmd.Frame) int {
+	frames = frames[:min(len(frames), len(out))]
+	out = out[:len(frames)]
+	bytes, flags := 0, q.flags
+	for i := range frames {
+		f := &frames[i]
+		f.Reset(loopHeadroom, len(f.packet))
+		f.SetFlags(flags)
+		*f.start = f.front
+		bytes += len(f.packet)
+		out[i] = &f.Frame
+	}
+	q.bytes += uint64(bytes)
+	return len(frames)
 }
 
 // Tx implements [pmd.Queue].

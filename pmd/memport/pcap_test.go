@@ -16,7 +16,7 @@ import (
 	"guideway/pmd"
 )
 
-var captured = [][]byte{[]byte("first"), bytes.Repeat([]byte{0xab}, 1514), []byte("the third"), {}}
+var captured = [][]byte{[]byte("first"), bytes.Repeat([]byte{0xab}, 90), []byte("the third"), {}}
 
 func info(data []byte) gopacket.CaptureInfo {
 	return gopacket.CaptureInfo{Timestamp: time.Unix(1, 2), CaptureLength: len(data), Length: len(data)}
