@@ -129,8 +129,11 @@ func (l *lab) showCurl() error {
 }
 
 func (l *lab) showTraffic(ctx context.Context) error {
+	plan := mainPlan(l.opts.requests)
+	l.say.step("sending %d requests on %d connections to %d VIPs, %d at a time",
+		l.opts.requests, len(plan.Jobs), len(vips), plan.Parallel)
 	began := time.Now()
-	m, err := fetch(ctx, l.topology, mainPlan(l.opts.requests))
+	m, err := fetch(ctx, l.topology, plan)
 	if err != nil {
 		return err
 	}
