@@ -1,8 +1,7 @@
 package dpdk
 
 import (
-	"fmt"
-	"os"
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -32,8 +31,9 @@ type Config struct {
 	// ExtraArgs are passed on to EAL behind our own.
 	ExtraArgs []string
 
-	// FilePrefix tells apart what processes leave under EAL's runtime
-	// directory; by default it is made from the process id.
+	// FilePrefix names EAL's runtime directory: "guideway". Processes may
+	// share it, because we have EAL put nothing there; they need their own
+	// where ExtraArgs change that, as --telemetry does.
 	FilePrefix string
 
 	// Log receives what DPDK logs, line by line, one call at a time. It
@@ -59,16 +59,12 @@ func (c *Config) args(cpus []int) []string {
 	for i, cpu := range cpus {
 		list[i] = strconv.Itoa(cpu)
 	}
-	prefix := c.FilePrefix
-	if prefix == "" {
-		prefix = fmt.Sprintf("guideway-%d", os.Getpid())
-	}
 	args := []string{
 		"guideway",
 		// One lcore, number 0, for the control plane. Poll threads
 		// register and take the numbers behind it.
 		"--lcores=0@(" + strings.Join(list, ",") + ")",
-		"--file-prefix=" + prefix,
+		"--file-prefix=" + cmp.Or(c.FilePrefix, "guideway"),
 		"--no-telemetry", // we have our own; and it starts threads
 	}
 	// No files: nothing is left behind by a kill -9, and several processes

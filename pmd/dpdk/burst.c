@@ -9,23 +9,10 @@
 
 #include "shim.h"
 
-// pmd.Burst.
-struct gw_burst {
-	int64_t now;
-	int64_t n;
-	struct rte_mbuf *frames[GW_MAX_BURST];
-};
-
-_Static_assert(offsetof(struct gw_burst, now) == GW_BURST_NOW, "pmd.Burst");
-_Static_assert(offsetof(struct gw_burst, n) == GW_BURST_N, "pmd.Burst");
-_Static_assert(offsetof(struct gw_burst, frames) == GW_BURST_FRAMES, "pmd.Burst");
-
-struct gw_queue {
-	uint16_t port, index;
-	uint16_t receives;   // 0: the device has fewer receive queues than we have cores
-	uint16_t tx_retries; // how often a burst is offered again
-	uint64_t ns_mult;    // nanoseconds per tick of the time stamp counter, times 2^32
-} __rte_cache_aligned;
+static inline struct rte_mbuf **mbufs(struct gw_burst *b)
+{
+	return (struct rte_mbuf **)b->frames;
+}
 
 static uint64_t ns_mult(void)
 {
@@ -65,34 +52,36 @@ void gw_queue_delete(struct gw_queue *q)
 
 void gw_rx(struct gw_queue *q, struct gw_burst *b, uint32_t limit)
 {
+	struct rte_mbuf **frames = mbufs(b);
 	uint16_t n = 0;
 
 	if (likely(q->receives))
-		n = rte_eth_rx_burst(q->port, q->index, b->frames, RTE_MIN(limit, (uint32_t)GW_MAX_BURST));
+		n = rte_eth_rx_burst(q->port, q->index, frames, RTE_MIN(limit, (uint32_t)GW_MAX_BURST));
 	b->now = ns(rte_rdtsc(), q->ns_mult);
 	b->n = n;
 	// The driver has just written the mbufs; the data came by DMA.
 	for (uint16_t i = 0; i < n; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(b->frames[i], void *));
+		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
 }
 
 uint32_t gw_tx(struct gw_queue *q, struct gw_burst *b)
 {
+	struct rte_mbuf **frames = mbufs(b);
 	uint16_t n = RTE_MIN(b->n, (int64_t)GW_MAX_BURST);
-	uint16_t sent = rte_eth_tx_burst(q->port, q->index, b->frames, n);
+	uint16_t sent = rte_eth_tx_burst(q->port, q->index, frames, n);
 
 	for (uint16_t retry = 0; unlikely(sent < n) && retry < q->tx_retries; retry++) {
 		rte_pause();
-		sent += rte_eth_tx_burst(q->port, q->index, b->frames + sent, n - sent);
+		sent += rte_eth_tx_burst(q->port, q->index, frames + sent, n - sent);
 	}
 	if (unlikely(sent < n))
-		rte_pktmbuf_free_bulk(b->frames + sent, n - sent);
+		rte_pktmbuf_free_bulk(frames + sent, n - sent);
 	b->n = 0;
 	return sent;
 }
 
 void gw_free(struct gw_burst *b)
 {
-	rte_pktmbuf_free_bulk(b->frames, RTE_MIN(b->n, (int64_t)GW_MAX_BURST));
+	rte_pktmbuf_free_bulk(mbufs(b), RTE_MIN(b->n, (int64_t)GW_MAX_BURST));
 	b->n = 0;
 }

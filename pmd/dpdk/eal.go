@@ -6,7 +6,6 @@ import "C"
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"sync/atomic"
 	"syscall"
 )
@@ -52,7 +51,7 @@ func Start(cfg Config) (*EAL, error) {
 	}
 	e := &EAL{calls: make(chan func()), ended: make(chan struct{}), log: log}
 	ready := make(chan error)
-	go e.main(cfg, ready)
+	ownThread(func() { e.main(cfg, ready) })
 	if err := <-ready; err != nil {
 		log.close()
 		return nil, err
@@ -60,10 +59,8 @@ func Start(cfg Config) (*EAL, error) {
 	return e, nil
 }
 
-// main is EAL's main lcore. The goroutine ends locked, so that its thread,
-// whose affinity is not that of the others, ends with it.
+// main is EAL's main lcore, on a thread of its own.
 func (e *EAL) main(cfg Config, ready chan<- error) {
-	runtime.LockOSThread()
 	if err := initialise(cfg); err != nil {
 		ready <- err
 		return
@@ -132,7 +129,7 @@ func (e *EAL) close() (leaked int, err error) {
 		return 0, fmt.Errorf("dpdk: %d poll loops still run", n)
 	}
 	for _, p := range e.pools {
-		if n := p.size - p.free(); n != 0 {
+		if n := p.missing(); n != 0 {
 			leaked += n
 			e.log.emit(LevelWarning, fmt.Sprintf("pool %s: %d of %d frames have not come back", p.name, n, p.size))
 		}

@@ -28,7 +28,8 @@ const (
 	_ = -uint(C.GW_FLAG_IP_CKSUM_GOOD - pmd.FlagIPChecksumGood)
 
 	_ = -uint(C.GW_MAX_BURST - pmd.MaxBurst)
-	_ = -uint(C.GW_BURST_NOW - unsafe.Offsetof(pmd.Burst{}.Now))
-	_ = -uint(C.GW_BURST_N - unsafe.Offsetof(pmd.Burst{}.N))
-	_ = -uint(C.GW_BURST_FRAMES - unsafe.Offsetof(pmd.Burst{}.Frames))
+	_ = -uint(unsafe.Offsetof(C.struct_gw_burst{}.now) - unsafe.Offsetof(pmd.Burst{}.Now))       // a constant
+	_ = -uint(unsafe.Offsetof(C.struct_gw_burst{}.n) - unsafe.Offsetof(pmd.Burst{}.N))           // a constant
+	_ = -uint(unsafe.Offsetof(C.struct_gw_burst{}.frames) - unsafe.Offsetof(pmd.Burst{}.Frames)) // a constant
+	_ = -uint(C.sizeof_struct_gw_burst - unsafe.Sizeof(pmd.Burst{}))                             // a constant
 )

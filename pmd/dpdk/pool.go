@@ -22,10 +22,15 @@ type pool struct {
 	name string
 	size int
 	idle bool // the port is closed
+	kept int  // frames that the driver did not return when the port was closed
 	c    *C.struct_gw_pool
 }
 
+// free counts the frames in the pool, those in the caches of threads too.
 func (p *pool) free() int { return int(C.gw_pool_free_count(p.c)) }
+
+// missing counts the frames that somebody still has to return.
+func (p *pool) missing() int { return p.size - p.free() - p.kept }
 
 func (p *pool) delete() { C.gw_pool_delete(p.c) }
 
@@ -40,11 +45,12 @@ func poolSize(rings, lcores, extra int) int {
 }
 
 // dataRoom is the size of a buffer, without headroom, for an MTU: Ethernet,
-// two VLAN tags and the packet. Devices program buffer sizes in KiB, and many
-// refuse less than 2 KiB.
+// two VLAN tags and the packet, behind the further headroom that AF_XDP keeps
+// for XDP programs. Devices program buffer sizes in KiB, and many refuse less
+// than 2 KiB.
 func dataRoom(mtu int) int {
-	const kib = 1 << 10
-	return max(2*kib, (mtu+14+2*4+kib-1)/kib*kib)
+	const kib, xdp = 1 << 10, 256
+	return max(2*kib, (xdp+14+2*4+mtu+kib-1)/kib*kib)
 }
 
 // newPool makes a pool for the named port.
@@ -66,7 +72,7 @@ func (e *EAL) newPool(port string, size, dataRoom, socket int) (*pool, error) {
 // reap deletes the pools of closed ports that have all their frames again.
 func (e *EAL) reap() {
 	e.pools = slices.DeleteFunc(e.pools, func(p *pool) bool {
-		whole := p.idle && p.free() == p.size
+		whole := p.idle && p.missing() == 0
 		if whole {
 			p.delete()
 		}

@@ -48,6 +48,12 @@ type Port struct {
 	pool   *pool
 	xstats xstats
 
+	// keeps is the number of frames that the driver holds from start to
+	// end and then forgets. net_af_xdp does that with its fill ring: what it
+	// takes when it is set up it replaces one by one, and Close leaves it
+	// with the kernel.
+	keeps int
+
 	closed bool // main thread only
 }
 
@@ -122,7 +128,8 @@ func (p *Port) setup(cfg PortConfig) error {
 		setup.promiscuous = 1
 	}
 	if err := errno(C.gw_port_configure(p.id, &setup)); err != nil {
-		return fmt.Errorf("%s: %w", C.GoString(setup.step), err)
+		return fmt.Errorf("%s with %d receive and %d transmit queues, MTU %d: %w",
+			C.GoString(setup.step), rx, cfg.Lcores, cfg.MTU, err)
 	}
 	rings := rx*int(setup.rx_descriptors) + cfg.Lcores*int(setup.tx_descriptors)
 	p.pool, err = p.eal.newPool(cfg.Name, poolSize(rings, cfg.Lcores, cfg.Extra), dataRoom(cfg.MTU), int(dev.socket))
@@ -150,6 +157,9 @@ func (p *Port) setup(cfg PortConfig) error {
 	}
 	for i := range p.info.MAC {
 		p.info.MAC[i] = byte(dev.mac[i])
+	}
+	if p.info.Driver == "net_af_xdp" {
+		p.keeps = p.pool.size - p.pool.free()
 	}
 	return p.xstats.names(p.id)
 }
@@ -191,12 +201,13 @@ func (p *Port) Close() (err error) {
 
 func (p *Port) close() error {
 	p.closed = true
-	err := errno(C.gw_port_close(p.id))
+	err := errno(C.gw_port_close(p.id, C.uint32_t(p.info.RxQueues), C.uint32_t(p.info.Queues)))
 	for _, q := range p.queues {
 		q.delete()
 	}
 	if p.pool != nil {
 		p.pool.idle = true
+		p.pool.kept = p.keeps
 	}
 	return err
 }

@@ -26,9 +26,6 @@ enum {
 	GW_FLAG_IP_CKSUM_GOOD = 1 << 7,
 
 	GW_MAX_BURST = 64,
-	GW_BURST_NOW = 0,
-	GW_BURST_N = 8,
-	GW_BURST_FRAMES = 16,
 };
 
 // ---- the environment (env.c)
@@ -85,8 +82,9 @@ int gw_port_info(uint16_t port, struct gw_port_info *info);
 int gw_port_configure(uint16_t port, struct gw_port_setup *s);
 // Sets the queues up over pool and starts the device.
 int gw_port_start(uint16_t port, struct gw_port_setup *s, struct gw_pool *pool);
-// Stops and closes the port; a virtual device is removed.
-int gw_port_close(uint16_t port);
+// Frees what the queues hold, none where the port has not been started, stops
+// and closes the port, and removes a virtual device.
+int gw_port_close(uint16_t port, uint32_t rx_queues, uint32_t tx_queues);
 
 struct gw_link {
 	uint32_t speed_mbps; // 0 where unknown
@@ -108,12 +106,23 @@ int gw_port_xstat_names(uint16_t port, char *names, uint32_t n);
 int gw_port_xstats(uint16_t port, uint64_t *values, uint32_t n);
 
 // ---- bursts (burst.c): the calls that every packet pays for.
-//
-// struct gw_burst is pmd.Burst. Go must not know its members: cgo scans the
-// target of a pointer argument for Go pointers at every call, which takes
-// longer than the call, unless its type is incomplete.
-struct gw_burst;
-struct gw_queue;
+
+// pmd.Burst. The frames are struct rte_mbuf *; they are numbers here because
+// cgo scans what an argument points to for Go pointers, at every call and for
+// longer than the call takes, unless its type has no pointers.
+struct gw_burst {
+	int64_t now;
+	int64_t n;
+	uint64_t frames[GW_MAX_BURST];
+};
+
+struct gw_queue {
+	uint16_t port, index;
+	uint16_t receives;   // 0: the device has fewer receive queues than we have cores
+	uint16_t tx_retries; // how often a burst is offered again
+	uint64_t ns_mult;    // nanoseconds per tick of the time stamp counter, times 2^32
+};
+
 struct gw_queue *gw_queue_new(uint16_t port, uint16_t index, int receives, uint32_t tx_retries, int socket);
 void gw_queue_delete(struct gw_queue *q);
 void gw_rx(struct gw_queue *q, struct gw_burst *b, uint32_t limit);

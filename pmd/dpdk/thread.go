@@ -38,6 +38,27 @@ func affinity() (cpus []int, err error) {
 	return cpus, nil
 }
 
+// ownThread runs f on a goroutine that is locked to a thread of its own, which
+// ends with it: whatever f does to its thread, no other goroutine meets it.
+// The process's first thread is not taken for this. Its name is that of the
+// process, and it does not end.
+func ownThread(f func()) {
+	go func() {
+		runtime.LockOSThread()
+		if unix.Gettid() != unix.Getpid() {
+			f()
+			return
+		}
+		found := make(chan struct{})
+		ownThread(func() {
+			close(found)
+			f()
+		})
+		<-found // until then this thread is ours, so the other is another
+		runtime.UnlockOSThread()
+	}()
+}
+
 // A Thread is a running poll loop.
 type Thread struct{ done chan struct{} }
 
@@ -58,10 +79,9 @@ func (e *EAL) Poll(cpu int, loop func()) (*Thread, error) {
 	t := &Thread{done: make(chan struct{})}
 	ready := make(chan error)
 	e.polling.Add(1)
-	go func() {
-		defer e.polling.Add(-1)
+	ownThread(func() {
 		defer close(t.done)
-		runtime.LockOSThread()
+		defer e.polling.Add(-1)
 		name := "gw-poll"
 		if cpu >= 0 {
 			name += "-" + strconv.Itoa(cpu)
@@ -78,7 +98,7 @@ func (e *EAL) Poll(cpu int, loop func()) (*Thread, error) {
 		defer C.gw_thread_unregister()
 		ready <- nil
 		loop()
-	}()
+	})
 	if err := <-ready; err != nil {
 		<-t.done
 		return nil, err
@@ -93,6 +113,9 @@ func Confine(cpus ...int) error {
 	var set unix.CPUSet
 	for _, cpu := range cpus {
 		set.Set(cpu)
+	}
+	if set.Count() == 0 {
+		return fmt.Errorf("dpdk: confine to no CPU")
 	}
 	// Threads may be born while we walk; the second walk finds those whose
 	// parents the first had not reached. Setting twice changes nothing.

@@ -1,0 +1,170 @@
+package dpdk
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// allCPUs is what the process may use, as it was before EAL started.
+var allCPUs []int
+
+type task struct {
+	id   int
+	name string
+	cpus []int
+}
+
+// tasks returns the threads of the process.
+func tasks() (list []task, err error) {
+	dirs, err := filepath.Glob("/proc/self/task/*")
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range dirs {
+		id, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil {
+			return nil, err
+		}
+		name, err := os.ReadFile(dir + "/comm")
+		if err != nil {
+			continue // it has just ended
+		}
+		var set unix.CPUSet
+		if err := unix.SchedGetaffinity(id, &set); err != nil {
+			continue // likewise
+		}
+		t := task{id: id, name: strings.TrimSpace(string(name))}
+		for cpu := 0; len(t.cpus) < set.Count(); cpu++ {
+			if set.IsSet(cpu) {
+				t.cpus = append(t.cpus, cpu)
+			}
+		}
+		list = append(list, t)
+	}
+	return list, nil
+}
+
+// EAL's threads keep to the control CPUs, a poll loop's to its own; no other
+// thread is confined, not even one that is born of a poll loop.
+func TestThreads(t *testing.T) {
+	last := allCPUs[len(allCPUs)-1]
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	release, running := make(chan struct{}), make(chan struct{})
+	loop, err := eal.Poll(last, func() {
+		if cpus, err := affinity(); err != nil || !slices.Equal(cpus, []int{last}) {
+			t.Errorf("the loop may run on %v, %v", cpus, err)
+		}
+		for range 8 { // each blocks a thread, so that new ones are made
+			wg.Go(func() { _, _ = unix.Read(int(read.Fd()), make([]byte, 1)) })
+		}
+		close(running)
+		<-release
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-running
+	enough := until(func() bool { list, _ := tasks(); return len(list) >= 12 })
+	list, err := tasks()
+	if err != nil || !enough {
+		t.Fatal(list, err)
+	}
+	seen := map[string]bool{}
+	for _, task := range list {
+		want := allCPUs
+		switch {
+		case task.name == fmt.Sprintf("gw-poll-%d", last):
+			want = []int{last}
+		case task.name == "gw-eal", strings.HasPrefix(task.name, "eal-"):
+			want = allCPUs[:1]
+		case task.id == os.Getpid() && strings.HasPrefix(task.name, "gw-"):
+			t.Errorf("the process is called %q", task.name)
+		}
+		seen[task.name] = true
+		if !slices.Equal(task.cpus, want) {
+			t.Errorf("thread %d, %q, may run on %v, want %v", task.id, task.name, task.cpus, want)
+		}
+	}
+	for _, name := range []string{"gw-eal", "eal-intr-thread", fmt.Sprintf("gw-poll-%d", last)} {
+		if !seen[name] {
+			t.Errorf("there is no thread %q: %v", name, list)
+		}
+	}
+	close(release)
+	loop.Wait()
+	write.Close()
+	wg.Wait()
+	read.Close()
+	if !until(func() bool {
+		list, _ := tasks()
+		return !slices.ContainsFunc(list, func(t task) bool { return strings.HasPrefix(t.name, "gw-poll") })
+	}) {
+		t.Error("the loop's thread does not end")
+	}
+}
+
+func TestPollOnNoSuchCPU(t *testing.T) {
+	if _, err := eal.Poll(1000, func() { t.Error("it runs") }); err == nil || !strings.Contains(err.Error(), "CPU 1000") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// EAL stays while loops run or ports are open.
+func TestCloseRefuses(t *testing.T) {
+	release := make(chan struct{})
+	loop, err := eal.Poll(-1, func() { <-release })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := eal.Close(); err == nil || !strings.Contains(err.Error(), "1 poll loops") {
+		t.Errorf("error %v", err)
+	}
+	close(release)
+	loop.Wait()
+	open(t, PortConfig{Name: "one", Device: "net_null0"})
+	if _, err := eal.Close(); err == nil || !strings.Contains(err.Error(), `"one"`) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestConfine(t *testing.T) {
+	out, err := command("confine").CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func confineRole([]string) error {
+	cpus, err := affinity()
+	if err != nil {
+		return err
+	}
+	if err := Confine(cpus[0]); err != nil {
+		return err
+	}
+	list, err := tasks()
+	if err != nil || len(list) < 2 {
+		return fmt.Errorf("%v %w", list, err)
+	}
+	for _, task := range list {
+		if !slices.Equal(task.cpus, cpus[:1]) {
+			return fmt.Errorf("thread %d, %q, may run on %v", task.id, task.name, task.cpus)
+		}
+	}
+	if Confine() == nil {
+		return fmt.Errorf("confined to no CPU at all")
+	}
+	return nil
+}

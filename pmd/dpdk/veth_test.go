@@ -1,0 +1,148 @@
+package dpdk
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"guideway/pmd"
+)
+
+// testType is an EtherType for local experiments (IEEE 802), which tells our
+// frames from the kernel's own.
+const testType = 0x88b5
+
+// veth makes a pair of interfaces, gone with the test, and returns a raw
+// socket on the peer of the one named.
+func veth(t *testing.T, name string) (socket int) {
+	t.Helper()
+	peer := name + "-peer"
+	link := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: name}, PeerName: peer}
+	if err := netlink.LinkAdd(link); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := netlink.LinkDel(link); err != nil {
+			t.Error(err)
+		}
+	})
+	index := 0
+	for _, n := range []string{name, peer} {
+		l, err := netlink.LinkByName(n)
+		if err == nil {
+			err = netlink.LinkSetUp(l)
+			index = l.Attrs().Index
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	proto := int(binary.NativeEndian.Uint16([]byte{testType >> 8, testType & 0xff}))
+	socket, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, proto)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(socket) })
+	if err := unix.Bind(socket, &unix.SockaddrLinklayer{Protocol: uint16(proto), Ifindex: index}); err != nil {
+		t.Fatal(err)
+	}
+	return socket
+}
+
+func testFrame(to [6]byte, i int) []byte {
+	f := append(to[:], 2, 0, 0, 0, 0, 1, testType>>8, testType&0xff)
+	f = fmt.Appendf(f, "frame %d ", i)
+	return append(f, bytes.Repeat([]byte{'.'}, 60+i%1200)...)
+}
+
+// Frames from a raw socket on the peer come in whole, go out whole, and come
+// back to their pool: more of them than any ring holds.
+func TestVeth(t *testing.T) {
+	const frames = 120 * window
+	for _, driver := range []string{"net_af_packet", "net_af_xdp"} {
+		t.Run(driver, func(t *testing.T) {
+			name := "gw-" + driver[7:]
+			socket := veth(t, name)
+			p := open(t, PortConfig{Name: name, Device: driver + "0,iface=" + name, MTU: 1400})
+			if info := p.Info(); info.Driver != driver || !p.Link().Up {
+				t.Errorf("info %+v, link %+v", info, p.Link())
+			}
+			var stop atomic.Bool
+			loop, err := eal.Poll(-1, func() { echo(p.Queue(0), frames, &stop) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { // before the port is closed
+				stop.Store(true)
+				loop.Wait()
+			})
+			for i := 0; i < frames; i += window {
+				if err := exchange(socket, p.Info().MAC, i); err != nil {
+					t.Fatal(err)
+				}
+			}
+			loop.Wait()
+			st, err := p.Stats()
+			if err != nil || st.RxPackets < frames || st.TxPackets != frames {
+				t.Errorf("stats %+v, %v", st, err)
+			}
+			closePort(t, p)
+			whole(t, p)
+		})
+	}
+}
+
+// window is how many frames are on their way at once: fewer than overflow the
+// socket that waits for them.
+const window = 50
+
+// exchange sends the frames i to i+window-1 and reads them back.
+func exchange(socket int, to [6]byte, i int) error {
+	for k := range window {
+		if err := unix.Send(socket, testFrame(to, i+k), 0); err != nil {
+			return fmt.Errorf("frame %d: %w", i+k, err)
+		}
+	}
+	got := make([]byte, 2048)
+	for k := range window {
+		n := 0
+		if !until(func() (ok bool) {
+			var err error
+			n, err = unix.Read(socket, got)
+			return err == nil
+		}) {
+			return fmt.Errorf("frame %d does not come back", i+k)
+		}
+		if want := testFrame(to, i+k); !bytes.Equal(got[:n], want) {
+			return fmt.Errorf("frame %d: came back as %q, %d bytes of %d", i+k, got[:min(n, 40)], n, len(want))
+		}
+	}
+	return nil
+}
+
+// echo sends back what it receives, until it has done so with n test frames
+// or is told to stop.
+// What else the kernel sends to an interface is freed.
+func echo(q pmd.Queue, n int, stop *atomic.Bool) {
+	in, out, rest := new(pmd.Burst), new(pmd.Burst), new(pmd.Burst)
+	until(func() bool {
+		q.Rx(in, 32)
+		for _, f := range in.Frames[:in.N] {
+			if b := f.Bytes(); len(b) > 14 && binary.BigEndian.Uint16(b[12:]) == testType && n > 0 {
+				n--
+				out.Add(f)
+			} else {
+				rest.Add(f)
+			}
+		}
+		in.N = 0
+		q.Tx(out)
+		q.Free(rest)
+		return n == 0 || stop.Load()
+	})
+}
