@@ -3,10 +3,18 @@ package packet
 import "encoding/binary"
 
 // Sum adds up b as big-endian 16-bit words, an odd last byte padded with zero
-// (RFC 1071). Sums can be added to each other before they are folded.
+// (RFC 1071). It returns a sum below 2^18, not yet folded: the sums of parts of
+// a packet add up to the packet's, if all parts but the last have even lengths.
 func Sum(b []byte) uint64 {
+	// Longer words than 16 bits are as good: 2^16 is 1 in one's complement
+	// (RFC 1071, 2 (B)). 64 bits hold the carries of 2^31 rounds.
 	var sum uint64
-	for len(b) >= 4 {
+	for len(b) >= 8 {
+		v := binary.BigEndian.Uint64(b)
+		sum += v>>32 + v&0xffffffff
+		b = b[8:]
+	}
+	if len(b) >= 4 {
 		sum += uint64(binary.BigEndian.Uint32(b))
 		b = b[4:]
 	}

@@ -34,7 +34,8 @@ const (
 const vlanID = 0x0fff
 
 // PutEthernet writes an Ethernet header, with an 802.1Q tag unless vlan is 0,
-// to the start of b and returns its length. b holds at least 18 bytes.
+// to the start of b and returns its length, 14 or 18. Of vlan, the 12 bits of a
+// VLAN identifier count; priority and DEI are 0.
 func PutEthernet(b []byte, dst, src [6]byte, vlan, etherType uint16) int {
 	copy(b[ethernetDst:], dst[:])
 	copy(b[ethernetSrc:], src[:])
@@ -48,19 +49,22 @@ func PutEthernet(b []byte, dst, src [6]byte, vlan, etherType uint16) int {
 	return EthernetLen + VLANLen
 }
 
-// untag finds the type and the start of the payload of a frame that is tagged,
-// or that arrived on a port with a VLAN. ok is false for a foreign VLAN. A
-// frame with VID 0 carries a priority only and counts as untagged (802.1Q,
-// 9.6).
-func untag(b []byte, vlan uint16) (etherType uint16, l3 int, ok bool) {
-	etherType, l3 = be16(b[ethernetType:]), EthernetLen
-	var id uint16
+// untag finds the type and the start of the payload of a frame whose first
+// type is etherType, a tag or not, and which arrived on a port of the given
+// VLAN. The result is Unparsed if the frame is ours so far. A frame with VID 0
+// carries a priority only and counts as untagged (802.1Q, 9.6).
+func untag(b []byte, etherType, vlan uint16) (inner uint16, l3 int, result Result) {
+	id := uint16(0)
+	inner, l3 = etherType, EthernetLen
 	if etherType == EtherTypeVLAN {
 		if len(b) < EthernetLen+VLANLen {
-			return 0, 0, false
+			return 0, 0, TruncatedFrame
 		}
 		id = be16(b[vlanTCI:]) & vlanID
-		etherType, l3 = be16(b[vlanType:]), EthernetLen+VLANLen
+		inner, l3 = be16(b[vlanType:]), EthernetLen+VLANLen
 	}
-	return etherType, l3, id == vlan
+	if id != vlan {
+		return 0, 0, ForeignVLAN
+	}
+	return inner, l3, Unparsed
 }

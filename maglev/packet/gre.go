@@ -1,6 +1,6 @@
 package packet
 
-// GRE, RFC 2784, 2.1, with nothing optional:
+// GRE, RFC 2784, 2, with nothing optional; over IPv6, RFC 7676:
 //
 //	+-+---------------------+-------+-------------------------------+
 //	|C|      Reserved0      |  Ver  |         Protocol Type         |

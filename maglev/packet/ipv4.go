@@ -52,10 +52,9 @@ func parseIPv4(b []byte, l3 int, h *Headers) Result {
 	if total < header || total > len(p) {
 		return BadLength
 	}
-	h.IPv6, h.Ports, h.TCPFlags = false, false, 0
-	h.TOS = p[ipv4TOS]
 	h.L3, h.L4, h.End = uint16(l3), uint16(l3+header), uint16(l3+total)
-	h.Proto = p[ipv4Protocol]
+	h.Proto, h.TOS, h.TCPFlags = p[ipv4Protocol], p[ipv4TOS], 0
+	h.IPv6, h.Ports, h.FirstFragment = false, false, false
 	if f := be16(p[ipv4Fragment:]); f&ipv4IsFragment != 0 {
 		h.FirstFragment = f&ipv4Offset == 0
 		return Fragment

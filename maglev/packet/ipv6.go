@@ -22,15 +22,17 @@ const (
 )
 
 // Extension headers, RFC 8200, 4, and AH, RFC 4302, 2: the first byte names
-// the next header, the second the length, in units of eight bytes beyond the
-// first eight (AH: of four beyond the first eight).
+// the next header, the second how long this one is beyond its first eight
+// bytes, in units of eight bytes (AH: of four).
+//
+// ESP, RFC 4303, is not walked over: what follows it cannot be read.
 const (
 	extensionNext   = 0
 	extensionLength = 1
 	extensionMin    = 8
 
-	// maxExtensions bounds the walk. RFC 8200 names six kinds, each at most
-	// once but for destination options, which may come twice.
+	// maxExtensions bounds the walk. The order that RFC 8200, 4.1 recommends
+	// has six headers in front of the transport's, ESP apart.
 	maxExtensions = 8
 )
 
@@ -61,10 +63,9 @@ func parseIPv6(b []byte, l3 int, h *Headers) Result {
 	if total > len(p) {
 		return BadLength
 	}
-	h.IPv6, h.Ports, h.TCPFlags = true, false, 0
-	h.TOS = p[0]<<4 | p[1]>>4
 	h.L3, h.L4, h.End = uint16(l3), uint16(l3+IPv6Len), uint16(l3+total)
-	h.Proto = p[ipv6NextHeader]
+	h.Proto, h.TOS, h.TCPFlags = p[ipv6NextHeader], p[0]<<4|p[1]>>4, 0
+	h.IPv6, h.Ports, h.FirstFragment = true, false, false
 	switch h.Proto {
 	case ProtoTCP, ProtoUDP, ProtoICMPv6:
 		return transport(p[IPv6Len:total], h)
@@ -72,42 +73,41 @@ func parseIPv6(b []byte, l3 int, h *Headers) Result {
 	return extensions(p[IPv6Len:total], h)
 }
 
-// extensions walks the chain at the start of p to the transport header.
+// extensions walks the chain at the start of p, which ends where the IP packet
+// ends, to the header behind it. Headers come in any order and any number of
+// times (RFC 8200, 4.1), up to our bound.
 func extensions(p []byte, h *Headers) Result {
-	for range maxExtensions {
-		var n int
+	for n := 0; ; n++ {
+		var unit int // of the length field, in bytes
 		switch h.Proto {
 		case ProtoHopByHop, ProtoRouting, ProtoDestination:
-			if len(p) < extensionMin {
-				return TruncatedHeader
-			}
-			n = 8 + 8*int(p[extensionLength])
+			unit = 8
 		case ProtoAH:
-			if len(p) < extensionMin {
-				return TruncatedHeader
-			}
-			n = 8 + 4*int(p[extensionLength])
-		case ProtoFragment:
-			if len(p) < extensionMin {
-				return TruncatedHeader
-			}
-			f := be16(p[fragmentOffset:])
-			if f&fragmentIsFragment != 0 {
-				h.FirstFragment = f&fragmentOffsetMask == 0
-				return Fragment
-			}
-			n = 8 // an atomic fragment, RFC 6946: a packet like any other
+			unit = 4
+		case ProtoFragment: // has no length field
 		default:
 			return transport(p, h)
 		}
-		if n > len(p) {
+		if n == maxExtensions {
+			return TooManyExtensions
+		}
+		if len(p) < extensionMin {
+			return TruncatedHeader
+		}
+		if h.Proto == ProtoFragment {
+			if f := be16(p[fragmentOffset:]); f&fragmentIsFragment != 0 {
+				h.FirstFragment = f&fragmentOffsetMask == 0
+				return Fragment
+			} // else an atomic fragment, RFC 6946: a packet like any other
+		}
+		length := extensionMin + unit*int(p[extensionLength])
+		if length > len(p) {
 			return TruncatedHeader
 		}
 		h.Proto = p[extensionNext]
-		h.L4 += uint16(n)
-		p = p[n:]
+		h.L4 += uint16(length) // never beyond End
+		p = p[length:]
 	}
-	return TooManyExtensions
 }
 
 // PutIPv6 writes a header with no payload to the start of b.
