@@ -26,7 +26,7 @@ func loopPort(flows uint64, frames int) *memport.Loop {
 
 // BenchmarkLoop is what the port in memory costs by itself.
 func BenchmarkLoop(b *testing.B) {
-	q := loopPort(1<<16, 256).Queue(0)
+	q := loopPort(1<<16, 64).Queue(0)
 	burst := new(pmd.Burst)
 	for b.Loop() {
 		q.Rx(burst, pmd.MaxBurst)
@@ -48,7 +48,7 @@ func BenchmarkTurn(b *testing.B) {
 				b.Fatal(err)
 			}
 			r.worker.conntrack = table
-			r.worker.ports[0].Queue = loopPort(flows, 256).Queue(0)
+			r.worker.ports[0].Queue = loopPort(flows, 64).Queue(0)
 			for range 2 * int(flows) / pmd.MaxBurst {
 				r.worker.Turn()
 			}

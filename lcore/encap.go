@@ -16,15 +16,14 @@ func (w *Worker) encap() {
 			w.drop(f, TooBig)
 			continue
 		}
-		// l3 and inner are within the frame: packet.Parse saw to it.
-		f.Shrink(int(it.l3))
-		f.Trim(int(it.inner))
-		if !f.Grow(fib.TunnelBlock) {
+		l3, inner := int(it.l3), int(it.inner)
+		front := f.Window(l3-fib.TunnelBlock, fib.TunnelBlock)
+		if front == nil {
 			w.drop(f, NoHeadroom)
 			continue
 		}
-		t.Write(f.Bytes(), int(it.inner), it.tos)
-		f.Shrink(fib.TunnelBlock - int(t.Len))
+		t.Write(front, inner, it.tos)
+		f.Recut(l3-int(t.Len), int(t.Len)+inner) // within the buffer: the header just went there
 		w.out[t.Port].Add(f)
 	}
 }

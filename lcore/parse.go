@@ -39,14 +39,18 @@ func (w *Worker) classify(f *pmd.Frame, vlan uint16, it *item) Verdict {
 	}
 	var h packet.Headers
 	frame := f.Bytes()
-	result := packet.Parse(frame, vlan, &h)
-	if result != packet.Whole && result != packet.Fragment {
-		return parseVerdicts[result]
+	common := vlan == 0 && it.key.ReadCommon(frame, &h)
+	result := packet.Whole
+	if !common {
+		result = packet.Parse(frame, vlan, &h)
+		if result != packet.Whole && result != packet.Fragment {
+			return parseVerdicts[result]
+		}
+		it.key.Read(frame, &h)
 	}
 	if f.IPChecksumBad() {
 		return BadChecksum
 	}
-	it.key.Read(frame, &h)
 	if result == packet.Fragment {
 		return w.unlessNotVIP(it, FragmentDropped)
 	}

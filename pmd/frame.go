@@ -54,6 +54,19 @@ func (f *Frame) Shrink(n int) bool {
 	return true
 }
 
+// Recut makes the n bytes that begin at bytes behind the start of the data
+// (in front of it, where at is negative) the data. It reports false, and
+// changes nothing, where that is not all within the buffer. Only for
+// single-segment frames.
+func (f *Frame) Recut(at, n int) bool {
+	first := int(f.off) + at
+	if first < 0 || n < 0 || first+n > int(f.bufLen) {
+		return false
+	}
+	f.off, f.dataLen, f.pktLen = uint16(first), uint16(n), uint32(n)
+	return true
+}
+
 // Trim cuts the data behind its first n bytes, 0 <= n <= Len. It reports
 // false, and changes nothing, for any other n. Only for single-segment frames.
 func (f *Frame) Trim(n int) bool {

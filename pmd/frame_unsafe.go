@@ -75,6 +75,17 @@ func (f *Frame) Bytes() []byte {
 	return unsafe.Slice((*byte)(unsafe.Add(f.buf, f.off)), f.dataLen) // off+dataLen <= bufLen is the driver's invariant and ours
 }
 
+// Window returns n bytes of the buffer that begin at bytes behind the start of
+// the data, or in front of it, in the headroom, where at is negative. It is nil
+// where that is not all within the buffer.
+func (f *Frame) Window(at, n int) []byte {
+	first := int(f.off) + at
+	if first < 0 || n < 0 || first+n > int(f.bufLen) {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Add(f.buf, first)), n) // within the buffer, as just checked
+}
+
 // Start returns the address of the first byte of data, for prefetching only.
 func (f *Frame) Start() uintptr {
 	return uintptr(f.buf) + uintptr(f.off) // a number: never turned back into a pointer

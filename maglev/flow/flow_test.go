@@ -182,3 +182,45 @@ func BenchmarkHash(b *testing.B) {
 		})
 	}
 }
+
+// FuzzReadCommon: where the short way answers, the long way agrees.
+func FuzzReadCommon(f *testing.F) {
+	for _, ipv6 := range []bool{false, true} {
+		for _, proto := range []uint8{packet.ProtoTCP, packet.ProtoUDP, packet.ProtoSCTP} {
+			frame := make([]byte, 100)
+			if ipv6 {
+				packet.PutEthernet(frame, [6]byte{2}, [6]byte{4}, 0, packet.EtherTypeIPv6)
+				packet.PutIPv6(frame[14:], 64, proto, [16]byte{0x20, 1}, [16]byte{0x20, 2})
+				packet.SetIPv6(frame[14:], 0x2e, 40)
+			} else {
+				packet.PutEthernet(frame, [6]byte{2}, [6]byte{4}, 0, packet.EtherTypeIPv4)
+				packet.PutIPv4(frame[14:], 64, proto, 0x0a000001, 0x0a000002)
+				packet.SetIPv4(frame[14:], 0x2e, 60, packet.IPv4Rest(frame[14:]))
+			}
+			for i := 34; i < 60 && !ipv6; i++ {
+				frame[i] = byte(i)
+			}
+			var h packet.Headers
+			var k Key
+			if got, want := k.ReadCommon(frame, &h), proto != packet.ProtoSCTP; got != want {
+				f.Fatalf("ipv6 %v, protocol %d: common %v, want %v", ipv6, proto, got, want)
+			}
+			f.Add(frame)
+			f.Add(frame[:60])
+		}
+	}
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		var short, long Key
+		var hs, hl packet.Headers
+		if !short.ReadCommon(frame, &hs) {
+			return
+		}
+		if r := packet.Parse(frame, 0, &hl); r != packet.Whole {
+			t.Fatalf("common, but Parse says %d", r)
+		}
+		long.Read(frame, &hl)
+		if short != long || hs != hl {
+			t.Fatalf("common: %+v %+v\nParse:  %+v %+v", short, hs, long, hl)
+		}
+	})
+}
