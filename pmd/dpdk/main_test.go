@@ -18,6 +18,8 @@ import (
 // The tests run in a process that has a network namespace of its own, so that
 // nothing they make outlives them, and start EAL there once. Some tests need
 // another process: the binary runs itself once more in a role.
+//
+// GUIDEWAY_HUGE=1 has them take hugepages.
 const roleVariable = "GUIDEWAY_TEST_ROLE"
 
 var roles = map[string]func(args []string) error{
@@ -69,7 +71,12 @@ func runTests(m *testing.M) int {
 	var err error
 	allCPUs, err = affinity()
 	if err == nil {
-		eal, err = Start(Config{ControlCPUs: allCPUs[:1], Memory: 512 << 20, Log: journal.add})
+		eal, err = Start(Config{
+			ControlCPUs: allCPUs[:1],
+			Memory:      512 << 20,
+			Huge:        os.Getenv("GUIDEWAY_HUGE") != "",
+			Log:         journal.add,
+		})
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%v\n%s\n", err, journal.String())

@@ -164,6 +164,9 @@ func (p *Port) setup(cfg PortConfig) error {
 	return p.xstats.names(p.id)
 }
 
+// started tells whether setup came to its end.
+func (p *Port) started() bool { return p.info.Queues > 0 }
+
 // queues returns how many receive queues a port gets.
 func queues(cfg PortConfig, maxRx, maxTx int) (rx int, err error) {
 	if cfg.Lcores > maxTx {
@@ -208,6 +211,10 @@ func (p *Port) close() error {
 	if p.pool != nil {
 		p.pool.idle = true
 		p.pool.kept = p.keeps
+		if !p.started() {
+			// Nobody but the driver has had a frame.
+			p.pool.kept = p.pool.size - p.pool.free()
+		}
 	}
 	return err
 }

@@ -31,24 +31,29 @@ func veth(t *testing.T, name string) (socket int) {
 			t.Error(err)
 		}
 	})
-	index := 0
-	for _, n := range []string{name, peer} {
-		l, err := netlink.LinkByName(n)
-		if err == nil {
-			err = netlink.LinkSetUp(l)
-			index = l.Attrs().Index
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+	if err := netlink.LinkSetUp(link); err != nil {
+		t.Fatal(err)
+	}
+	return rawSocket(t, peer)
+}
+
+// rawSocket sets an interface up and returns a socket for test frames on it.
+func rawSocket(t *testing.T, name string) (socket int) {
+	t.Helper()
+	link, err := netlink.LinkByName(name)
+	if err == nil {
+		err = netlink.LinkSetUp(link)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	proto := int(binary.NativeEndian.Uint16([]byte{testType >> 8, testType & 0xff}))
-	socket, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, proto)
+	socket, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, proto)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(socket) })
-	if err := unix.Bind(socket, &unix.SockaddrLinklayer{Protocol: uint16(proto), Ifindex: index}); err != nil {
+	if err := unix.Bind(socket, &unix.SockaddrLinklayer{Protocol: uint16(proto), Ifindex: link.Attrs().Index}); err != nil {
 		t.Fatal(err)
 	}
 	return socket
@@ -60,10 +65,9 @@ func testFrame(to [6]byte, i int) []byte {
 	return append(f, bytes.Repeat([]byte{'.'}, 60+i%1200)...)
 }
 
-// Frames from a raw socket on the peer come in whole, go out whole, and come
-// back to their pool: more of them than any ring holds.
+// Frames from the peer of a veth come in whole, go out whole, and come back to
+// their pool: more of them than any ring holds.
 func TestVeth(t *testing.T) {
-	const frames = 120 * window
 	for _, driver := range []string{"net_af_packet", "net_af_xdp"} {
 		t.Run(driver, func(t *testing.T) {
 			name := "gw-" + driver[7:]
@@ -72,29 +76,45 @@ func TestVeth(t *testing.T) {
 			if info := p.Info(); info.Driver != driver || !p.Link().Up {
 				t.Errorf("info %+v, link %+v", info, p.Link())
 			}
-			var stop atomic.Bool
-			loop, err := eal.Poll(-1, func() { echo(p.Queue(0), frames, &stop) })
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { // before the port is closed
-				stop.Store(true)
-				loop.Wait()
-			})
-			for i := 0; i < frames; i += window {
-				if err := exchange(socket, p.Info().MAC, i); err != nil {
-					t.Fatal(err)
-				}
-			}
-			loop.Wait()
-			st, err := p.Stats()
-			if err != nil || st.RxPackets < frames || st.TxPackets != frames {
-				t.Errorf("stats %+v, %v", st, err)
-			}
-			closePort(t, p)
-			whole(t, p)
+			exchangeAll(t, p, socket)
 		})
 	}
+}
+
+// The same with an interface of the kernel's that the port makes.
+func TestTap(t *testing.T) {
+	p := open(t, PortConfig{Name: "tap", Device: "net_tap0,iface=gw-tap"})
+	exchangeAll(t, p, rawSocket(t, "gw-tap"))
+	if _, err := netlink.LinkByName("gw-tap"); err == nil {
+		t.Error("the interface outlives its port")
+	}
+}
+
+// exchangeAll exchanges frames between socket and p, which echoes, and closes
+// p.
+func exchangeAll(t *testing.T, p *Port, socket int) {
+	const frames = 120 * window
+	var stop atomic.Bool
+	loop, err := eal.Poll(-1, func() { echo(p.Queue(0), frames, &stop) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // before the port is closed
+		stop.Store(true)
+		loop.Wait()
+	})
+	for i := 0; i < frames; i += window {
+		if err := exchange(socket, p.Info().MAC, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	loop.Wait()
+	st, err := p.Stats()
+	if err != nil || st.RxPackets < frames || st.TxPackets != frames {
+		t.Errorf("stats %+v, %v", st, err)
+	}
+	closePort(t, p)
+	whole(t, p)
 }
 
 // window is how many frames are on their way at once: fewer than overflow the
