@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -12,125 +11,129 @@ import (
 // numbers keeps the ids of services and endpoints over reloads: what stays
 // keeps its id, so that connections and counters stay with it.
 //
+// The ids in use are those of the previous plan's VIPs. VIPs and backends are
+// asked for in the order that plans have them, so that finding what a VIP had
+// is a walk along two sorted lists; what is passed by is free again, but only
+// for the next plan: no id changes its holder from one plan to the next
+// without a plan in between that does not have it.
+//
 // An endpoint's id is used again only after at least quarantine others have
 // been freed after it, and with the next generation: a connection table's
 // entry for the former holder could match the new one only after
-// quarantine * fib.MaxGenerations changes within the entry's lifetime.
+// quarantine * fib.MaxGenerations changes within the entry's lifetime. (Where
+// all of fib.MaxEndpoints are taken, the quarantine is as long as it can be.)
 type numbers struct {
-	serviceIDs  map[string]serviceID
-	endpointIDs map[endpointKey]fib.Value
+	generation uint64    // of the plan that is being made
+	vips       []VIP     // of the previous plan, from the next one asked for on
+	backends   []Backend // likewise, of the VIP that was asked for last
 
-	freeServices  []uint16    // oldest first
-	freeEndpoints []fib.Value // oldest first; the generation is the former holder's
-	lastService   int         // one more than the highest id ever given
-	lastEndpoint  int         // likewise
-
-	seenServices  map[string]bool // in this build; the rest is retired
-	seenEndpoints map[endpointKey]bool
+	services  ids[uint16]
+	endpoints ids[fib.Value]
 }
 
-type serviceID struct {
-	id   uint16
-	born uint64 // generation of the snapshot that gave it the id
-}
-
-type endpointKey struct {
-	vip     string
-	backend netip.Addr
+// ids are the numbers of one kind that have been given at all.
+type ids[T any] struct {
+	end   int // one more than the highest
+	free  []T // not in use, oldest first; a Value's generation is the former holder's
+	freed []T // in use by the previous plan and not by this one
 }
 
 const quarantine = 1024
 
-// nextNumbers begins with what the previous plan ended with. The previous plan
-// is left as it is.
-func nextNumbers(previous *Plan) *numbers {
-	n := &numbers{
-		serviceIDs:    map[string]serviceID{},
-		endpointIDs:   map[endpointKey]fib.Value{},
-		lastEndpoint:  1, // id 0 is no endpoint
-		seenServices:  map[string]bool{},
-		seenEndpoints: map[endpointKey]bool{},
+// nextNumbers goes on from a previous plan, and leaves that as it is.
+func nextNumbers(previous *Plan, generation uint64) *numbers {
+	if previous == nil {
+		return &numbers{generation: generation, endpoints: ids[fib.Value]{end: 1}} // id 0 is no endpoint
 	}
-	if previous != nil {
-		p := previous.ids
-		n.serviceIDs, n.endpointIDs = maps.Clone(p.serviceIDs), maps.Clone(p.endpointIDs)
-		n.freeServices, n.freeEndpoints = slices.Clone(p.freeServices), slices.Clone(p.freeEndpoints)
-		n.lastService, n.lastEndpoint = p.lastService, p.lastEndpoint
+	n := previous.ids
+	return &numbers{
+		generation: generation,
+		vips:       previous.VIPs,
+		services:   ids[uint16]{end: n.services.end, free: slices.Clip(n.services.free)},
+		endpoints:  ids[fib.Value]{end: n.endpoints.end, free: slices.Clip(n.endpoints.free)},
 	}
-	return n
 }
 
-// service returns the id of a VIP.
-func (n *numbers) service(name string, generation uint64) (uint16, error) {
-	n.seenServices[name] = true
-	if s, ok := n.serviceIDs[name]; ok {
-		return s.id, nil
+// service returns the id of a VIP and the generation of the plan that gave it.
+// VIPs are asked for by name, in order.
+func (n *numbers) service(name string) (id uint16, born uint64, err error) {
+	n.passBackends()
+	for len(n.vips) > 0 && n.vips[0].Name < name {
+		n.passVIP()
 	}
-	s := serviceID{born: generation}
+	if len(n.vips) > 0 && n.vips[0].Name == name {
+		v := &n.vips[0]
+		n.vips, n.backends = n.vips[1:], v.Backends
+		return v.Service, v.Born, nil
+	}
+	s := &n.services
 	switch {
-	case len(n.freeServices) > 0:
-		s.id, n.freeServices = n.freeServices[0], n.freeServices[1:]
-	case n.lastService < fib.MaxServices:
-		s.id = uint16(n.lastService)
-		n.lastService++
+	case len(s.free) > 0:
+		id, s.free = s.free[0], s.free[1:]
+	case s.end < fib.MaxServices:
+		id = uint16(s.end)
+		s.end++
 	default:
-		return 0, fmt.Errorf("more than %d VIPs", fib.MaxServices)
+		return 0, 0, fmt.Errorf("more than %d VIPs", fib.MaxServices)
 	}
-	n.serviceIDs[name] = s
-	return s.id, nil
+	return id, n.generation, nil
 }
 
-// born returns the generation of the snapshot that gave the VIP its id.
-func (n *numbers) born(name string) uint64 { return n.serviceIDs[name].born }
-
-// endpoint returns the number of a backend in a VIP.
-func (n *numbers) endpoint(vip string, backend netip.Addr) (fib.Value, error) {
-	key := endpointKey{vip, backend}
-	n.seenEndpoints[key] = true
-	if v, ok := n.endpointIDs[key]; ok {
-		return v, nil
+// endpoint returns the number of a backend of the VIP that was asked for last,
+// and the generation of the plan that gave it. Backends are asked for by
+// address, in order.
+func (n *numbers) endpoint(backend netip.Addr) (v fib.Value, born uint64, err error) {
+	for len(n.backends) > 0 && n.backends[0].Address.Less(backend) {
+		n.passBackend()
 	}
-	var v fib.Value
+	if len(n.backends) > 0 && n.backends[0].Address == backend {
+		b := &n.backends[0]
+		n.backends = n.backends[1:]
+		return b.Endpoint, b.Born, nil
+	}
+	e := &n.endpoints
 	switch {
-	case len(n.freeEndpoints) > quarantine || n.lastEndpoint > fib.MaxEndpoints && len(n.freeEndpoints) > 0:
-		v, n.freeEndpoints = n.freeEndpoints[0], n.freeEndpoints[1:]
+	case len(e.free) > quarantine || e.end > fib.MaxEndpoints && len(e.free) > 0:
+		v, e.free = e.free[0], e.free[1:]
 		v = fib.MakeValue(v.ID(), v.Generation()+1)
-	case n.lastEndpoint <= fib.MaxEndpoints:
-		v = fib.MakeValue(uint32(n.lastEndpoint), 0)
-		n.lastEndpoint++
+	case e.end <= fib.MaxEndpoints:
+		v = fib.MakeValue(uint32(e.end), 0)
+		e.end++
 	default:
-		return 0, fmt.Errorf("more than %d backends over all VIPs", fib.MaxEndpoints)
+		return 0, 0, fmt.Errorf("more than %d backends over all VIPs", fib.MaxEndpoints)
 	}
-	n.endpointIDs[key] = v
-	return v, nil
+	return v, n.generation, nil
 }
 
-// retire frees the ids of all that was not asked for in this build, in an
-// order that does not depend on the maps'.
-func (n *numbers) retire() {
-	var services []uint16
-	for name, s := range n.serviceIDs {
-		if !n.seenServices[name] {
-			services = append(services, s.id)
-			delete(n.serviceIDs, name)
-		}
-	}
-	var endpoints []fib.Value
-	for key, v := range n.endpointIDs {
-		if !n.seenEndpoints[key] {
-			endpoints = append(endpoints, v)
-			delete(n.endpointIDs, key)
-		}
-	}
-	slices.Sort(services)
-	slices.Sort(endpoints)
-	n.freeServices = append(n.freeServices, services...)
-	n.freeEndpoints = append(n.freeEndpoints, endpoints...)
-	n.seenServices, n.seenEndpoints = nil, nil
+// passVIP frees what a VIP had that is no more.
+func (n *numbers) passVIP() {
+	v := &n.vips[0]
+	n.vips, n.backends = n.vips[1:], v.Backends
+	n.services.freed = append(n.services.freed, v.Service)
+	n.passBackends()
 }
 
-// services returns one more than the highest service id in use.
-func (n *numbers) services() int { return n.lastService }
+// passBackends frees the rest of what a VIP had.
+func (n *numbers) passBackends() {
+	for len(n.backends) > 0 {
+		n.passBackend()
+	}
+}
 
-// endpoints returns one more than the highest endpoint id in use.
-func (n *numbers) endpoints() int { return n.lastEndpoint }
+func (n *numbers) passBackend() {
+	n.endpoints.freed = append(n.endpoints.freed, n.backends[0].Endpoint)
+	n.backends = n.backends[1:]
+}
+
+// finish frees what was not asked for at all.
+func (n *numbers) finish() {
+	n.passBackends()
+	for len(n.vips) > 0 {
+		n.passVIP()
+	}
+	n.services.finish()
+	n.endpoints.finish()
+	n.vips, n.backends = nil, nil // hold on to nothing of the previous plan
+}
+
+func (i *ids[T]) finish() { i.free, i.freed = append(i.free, i.freed...), nil }

@@ -47,6 +47,7 @@ type VIP struct {
 	Name     string
 	Prefix   netip.Prefix
 	Service  uint16        // its id in the snapshot
+	Born     uint64        // generation of the plan that gave it the id
 	Table    *maglev.Table // nil: nothing takes new flows
 	Backends []Backend     // by address
 }
@@ -56,23 +57,22 @@ type Backend struct {
 	Address  netip.Addr
 	Weight   uint32
 	State    fib.State
-	Endpoint fib.Value
-	Slots    int // of the VIP's table
+	Endpoint fib.Value // its number in the snapshot
+	Born     uint64    // generation of the plan that gave it the number
+	Slots    int       // of the VIP's table
 }
 
 // Build makes the plan for an input. It fails, with all reasons, where the
 // configuration cannot be forwarded by.
 func Build(in Input) (*Plan, error) {
 	b := builder{in: in, plan: &Plan{tables: map[string]table{}}, tunnels: map[tunnelKey]uint32{}}
-	b.plan.ids = nextNumbers(in.Previous)
+	b.plan.ids = nextNumbers(in.Previous, in.Generation)
 	vips := slices.Clone(in.Config.VIPs)
 	slices.SortFunc(vips, func(a, b config.VIP) int { return cmp.Compare(a.Name, b.Name) })
 	for _, v := range vips {
-		if err := b.addVIP(v); err != nil {
-			b.errs = append(b.errs, fmt.Errorf("VIP %q: %w", v.Name, err))
-		}
+		b.addVIP(v)
 	}
-	b.plan.ids.retire()
+	b.plan.ids.finish()
 	if err := b.buildTables(); err != nil {
 		b.errs = append(b.errs, err)
 	}
@@ -98,35 +98,36 @@ type builder struct {
 }
 
 // addVIP numbers a VIP and its backends and finds their tunnels.
-func (b *builder) addVIP(v config.VIP) error {
-	service, err := b.plan.ids.service(v.Name, b.in.Generation)
+func (b *builder) addVIP(v config.VIP) {
+	fail := func(err error) { b.errs = append(b.errs, fmt.Errorf("VIP %q: %w", v.Name, err)) }
+	service, born, err := b.plan.ids.service(v.Name)
 	if err != nil {
-		return err
+		fail(err)
+		return
 	}
-	out := VIP{Name: v.Name, Prefix: v.Prefix, Service: service}
-	var errs []error
-	for _, c := range b.in.Config.Backends(v) {
+	backends := b.in.Config.Backends(v)
+	out := VIP{Name: v.Name, Prefix: v.Prefix, Service: service, Born: born, Backends: make([]Backend, 0, len(backends))}
+	for _, c := range backends {
 		if c.State == config.StateOff {
 			continue
 		}
 		tunnel, err := b.tunnel(c.Address, v.Prefix.Addr().Is6())
 		if err != nil {
-			errs = append(errs, err)
+			fail(err)
 			continue
 		}
-		value, err := b.plan.ids.endpoint(v.Name, c.Address)
+		value, born, err := b.plan.ids.endpoint(c.Address)
 		if err != nil {
-			errs = append(errs, err)
+			fail(err)
 			continue
 		}
 		out.Backends = append(out.Backends, Backend{
-			Address: c.Address, Weight: c.Weight, State: state(c.State), Endpoint: value,
+			Address: c.Address, Weight: c.Weight, State: state(c.State), Endpoint: value, Born: born,
 		})
 		b.through = append(b.through, tunnel)
 	}
 	b.plan.VIPs = append(b.plan.VIPs, out)
 	b.configs = append(b.configs, v)
-	return errors.Join(errs...)
 }
 
 func state(s config.State) fib.State {
@@ -140,8 +141,8 @@ func state(s config.State) fib.State {
 func (b *builder) spec() fib.Spec {
 	s := fib.Spec{
 		Generation: b.in.Generation,
-		Services:   make([]fib.ServiceSpec, b.plan.ids.services()),
-		Endpoints:  make([]fib.EndpointSpec, b.plan.ids.endpoints()),
+		Services:   make([]fib.ServiceSpec, b.plan.ids.services.end),
+		Endpoints:  make([]fib.EndpointSpec, b.plan.ids.endpoints.end),
 		Tunnels:    b.specs,
 	}
 	through := b.through
@@ -149,7 +150,7 @@ func (b *builder) spec() fib.Spec {
 		c := b.configs[i]
 		service := fib.ServiceSpec{
 			Prefix:      c.Prefix,
-			Born:        b.plan.ids.born(v.Name),
+			Born:        v.Born,
 			Protocol:    uint8(c.Protocol),
 			AnyProtocol: c.Protocol == config.ProtocolAny,
 			Mode:        modes[c.Hash],

@@ -200,7 +200,7 @@ func TestFourMixes(t *testing.T) {
 		if !valid {
 			t.Fatalf("%s: no endpoint", name)
 		}
-		if got := p.Snapshot.Tunnel(e).MaxInner; int(got) != 1600-overhead {
+		if got := p.Snapshot.Tunnel(e.Tunnel).MaxInner; int(got) != 1600-overhead {
 			t.Errorf("%s: largest inner packet %d, want %d", name, got, 1600-overhead)
 		}
 	}
@@ -231,7 +231,7 @@ mtu = 1600
 	v := p.vip(t, "x")
 	for i, want := range []uint16{2, 1, 0} { // backends are by address
 		e, _ := p.Snapshot.Endpoint(v.Backends[i].Endpoint, v.Service)
-		if got := p.Snapshot.Tunnel(e).Port; got != want {
+		if got := p.Snapshot.Tunnel(e.Tunnel).Port; got != want {
 			t.Errorf("backend %v leaves by port %d, want %d", v.Backends[i].Address, got, want)
 		}
 	}

@@ -19,11 +19,7 @@ func (b *builder) tunnel(backend netip.Addr, innerIPv6 bool) (uint32, error) {
 	if i, ok := b.tunnels[key]; ok {
 		return i, nil
 	}
-	node := b.in.Config.Node
-	src := node.Source4
-	if backend.Is6() {
-		src = node.Source6
-	}
+	src := b.in.Config.Node.Source(backend)
 	if !src.IsValid() {
 		return 0, fmt.Errorf("backend %v: [node].source has no address of its family", backend)
 	}
