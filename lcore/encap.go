@@ -7,11 +7,10 @@ import "guideway/maglev/fib"
 func (w *Worker) encap() {
 	for i := range w.items[:w.n] {
 		it := &w.items[i]
-		t := it.tunnel
-		if t == nil {
+		if it.tunnel == noTunnel {
 			continue
 		}
-		f := it.frame
+		t, f := w.snapshot.Tunnel(it.tunnel), w.rx.Frames[it.at]
 		if it.inner > t.MaxInner {
 			w.drop(f, TooBig)
 			continue

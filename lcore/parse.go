@@ -15,13 +15,14 @@ func (w *Worker) parse(port int) {
 	vlan := w.ports[port].VLAN
 	n := 0
 	var bytes uint64
-	for _, f := range w.rx.Frames[:w.rx.N] {
+	for i, f := range w.rx.Frames[:w.rx.N] {
 		bytes += uint64(f.Len())
 		it := &w.items[n]
 		if v := w.classify(f, vlan, it); v != Unset {
 			w.drop(f, v)
 			continue
 		}
+		it.at = uint16(i)
 		it.hash = w.conntrack.Hash(&it.key)
 		w.lines[n] = w.conntrack.Line(&it.key, it.hash)
 		n++
@@ -71,7 +72,7 @@ func (w *Worker) classify(f *pmd.Frame, vlan uint16, it *item) Verdict {
 	case fib.NoService:
 		return NoService
 	}
-	it.frame, it.service = f, uint16(id)
+	it.service = uint16(id)
 	it.l3, it.inner, it.tos = h.L3, h.End-h.L3, h.TOS
 	return Unset
 }

@@ -13,11 +13,11 @@ func (w *Worker) track() {
 		it := &w.items[i]
 		e := w.endpoint(it, now)
 		if e == nil {
-			it.tunnel = nil
-			w.drop(it.frame, NoBackend)
+			it.tunnel = noTunnel
+			w.drop(w.rx.Frames[it.at], NoBackend)
 			continue
 		}
-		it.tunnel = w.snapshot.Tunnel(e)
+		it.tunnel = e.Tunnel
 		service := &w.counters.services[it.service]
 		service.packets++
 		service.bytes += uint64(it.inner)

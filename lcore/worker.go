@@ -70,18 +70,21 @@ type Worker struct {
 	mail mailbox // shared with the control plane
 }
 
-// An item is one frame on its way through the stages.
+// An item is one frame on its way through the stages. It holds no pointer, so
+// that filling it in costs the same while the garbage collector runs.
 type item struct {
-	frame   *pmd.Frame
 	key     flow.Key
-	hash    uint64      // of the key, for the connection table
-	tunnel  *fib.Tunnel // nil: dropped on the way
+	hash    uint64 // of the key, for the connection table
+	tunnel  uint32 // index in the snapshot; noTunnel: dropped on the way
+	at      uint16 // index of the frame in the burst
 	service uint16
 	l3      uint16 // offset of the inner IP header
 	inner   uint16 // its packet's length in bytes, without the frame's padding
 	tos     uint8
 	event   conntrack.Event
 }
+
+const noTunnel = 1<<32 - 1
 
 // New makes a Worker. It forwards nothing until a snapshot is published to it.
 func New(c Config) *Worker {

@@ -40,13 +40,6 @@ type Burst struct {
 	Frames [MaxBurst]*Frame
 }
 
-// Add appends f. The caller sees to it that N < MaxBurst: a stage never adds
-// more frames than the one receive burst that it works on.
-func (b *Burst) Add(f *Frame) {
-	b.Frames[b.N&(MaxBurst-1)] = f
-	b.N++
-}
-
 // A Queue is a pair of a receive and a transmit queue on one port, owned by
 // one core.
 type Queue interface {

@@ -112,8 +112,8 @@ func (s *Snapshot) Endpoint(v Value, service uint16) (*Endpoint, bool) {
 	return e, e.Value == v && e.Service == service
 }
 
-// Tunnel returns the tunnel of an endpoint.
-func (s *Snapshot) Tunnel(e *Endpoint) *Tunnel { return &s.tunnels[e.Tunnel] }
+// Tunnel returns the tunnel with the index that an endpoint has.
+func (s *Snapshot) Tunnel(index uint32) *Tunnel { return &s.tunnels[index] }
 
 // Services returns one more than the highest service id.
 func (s *Snapshot) Services() int { return len(s.services) }
