@@ -69,9 +69,11 @@ func (c *Config) args(cpus []int) []string {
 	}
 	// No files: nothing is left behind by a kill -9, and several processes
 	// run side by side. Both options also turn multi-process support off,
-	// which registering threads demands.
+	// which registering threads demands. A single segment is one file
+	// descriptor where there were one for each page, and few enough for
+	// virtio-user and memif to pass on to their peers.
 	if c.Huge {
-		args = append(args, "--in-memory")
+		args = append(args, "--in-memory", "--single-file-segments")
 	} else {
 		args = append(args, "--no-huge", "--no-shconf")
 	}

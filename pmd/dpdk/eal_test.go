@@ -28,9 +28,9 @@ func TestArgs(t *testing.T) {
 		{Config{},
 			"guideway --lcores=0@(0,1) --file-prefix=guideway --no-telemetry --no-huge --no-shconf --no-pci"},
 		{Config{FilePrefix: "p", Huge: true, Memory: 1<<30 + 1, ExtraArgs: []string{"--log-level=8"}},
-			"guideway --lcores=0@(0,1) --file-prefix=p --no-telemetry --in-memory -m 1025 --no-pci --log-level=8"},
+			"guideway --lcores=0@(0,1) --file-prefix=p --no-telemetry --in-memory --single-file-segments -m 1025 --no-pci --log-level=8"},
 		{Config{FilePrefix: "p", Huge: true, Devices: []string{"0000:3B:00.0,arg=1", "net_tap0", "04:00.1"}},
-			"guideway --lcores=0@(0,1) --file-prefix=p --no-telemetry --in-memory -a 0000:3B:00.0,arg=1 -a 04:00.1"},
+			"guideway --lcores=0@(0,1) --file-prefix=p --no-telemetry --in-memory --single-file-segments -a 0000:3B:00.0,arg=1 -a 04:00.1"},
 	} {
 		if got := strings.Join(c.cfg.args([]int{0, 1}), " "); got != c.want {
 			t.Errorf("%+v:\n got %s\nwant %s", c.cfg, got, c.want)
@@ -105,6 +105,10 @@ func TestFewerReceiveQueues(t *testing.T) {
 	p := open(t, PortConfig{Name: "null", Device: "net_null0", Lcores: 2, RxQueues: 1})
 	if info := p.Info(); info.Queues != 2 || info.RxQueues != 1 {
 		t.Errorf("info %+v", info)
+	}
+	// net_null forgives being asked for a queue that it has not; others do not.
+	if p.queues[0].c.receives != 1 || p.queues[1].c.receives != 0 {
+		t.Error("the second queue receives")
 	}
 	poll(t, func() {
 		b := blank(p.Queue(1), 32)

@@ -27,6 +27,7 @@ var roles = map[string]func(args []string) error{
 	"echo":    echoRole,
 	"usage":   usageRole,
 	"confine": confineRole,
+	"threads": threadsRole,
 }
 
 // eal is started once: EAL does not start twice in a process.

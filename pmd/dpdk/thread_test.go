@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -137,6 +138,27 @@ func TestCloseRefuses(t *testing.T) {
 	if _, err := eal.Close(); err == nil || !strings.Contains(err.Error(), `"one"`) {
 		t.Errorf("error %v", err)
 	}
+}
+
+// The process's first thread is never taken, though with one processor it is
+// the one that would run a new goroutine.
+func TestOwnThread(t *testing.T) {
+	out, err := command("threads").CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func threadsRole([]string) error {
+	runtime.GOMAXPROCS(1)
+	for range 20 {
+		id := make(chan int)
+		ownThread(func() { id <- unix.Gettid() })
+		if <-id == os.Getpid() {
+			return fmt.Errorf("on the first thread")
+		}
+	}
+	return nil
 }
 
 func TestConfine(t *testing.T) {
