@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"guideway/maglev"
 	"guideway/maglev/flow"
@@ -23,30 +24,35 @@ type ServiceSpec struct {
 	Born        uint64       // generation of the snapshot that first had this service under its id
 	Protocol    uint8
 	AnyProtocol bool        // of every protocol; Protocol is then not looked at
-	Ports       []PortRange // nil: all ports, and protocols without ports
+	Ports       []PortRange // none: all ports, and protocols without ports
 	Mode        flow.Mode
 	Table       *maglev.Table // nil: nothing takes new flows
 	Values      []Value       // endpoint of each ordinal of Table
 }
 
-// A PortRange is a range of ports, both ends within.
+// A PortRange is a range of ports, both ends within. Port 0 is in no range but
+// 0-65535: it stands for packets without ports.
 type PortRange struct{ Low, High uint16 }
 
 // EndpointSpec says what an endpoint is made of.
 type EndpointSpec struct {
 	Value   Value
 	Service uint16
-	State   State
+	State   State // Gone: the id is not in use, and nothing else is looked at
 	Tunnel  uint32
 }
 
 // Build makes a Snapshot and checks that no packet can lead a core astray in
-// it: every index is in range, every table agrees with its endpoints, and no
-// two services claim the same destination. All that is wrong is in the error.
+// it: every index is in range, every table agrees with its endpoints and they
+// with their tunnels, and of any two services that claim one destination one is
+// more specific. The error names all that is wrong, on a line each.
+//
+// Only the caller knows how many ports the cores have: [TunnelSpec.Port] is
+// taken as it is. The Spec is neither changed nor kept, but for the tables.
 func Build(spec Spec) (*Snapshot, error) {
 	if len(spec.Services) > MaxServices || len(spec.Endpoints) > MaxEndpoints+1 {
 		return nil, fmt.Errorf("%d services and %d endpoints: at most %d and %d can be numbered",
-			len(spec.Services), len(spec.Endpoints), MaxServices, MaxEndpoints)
+			len(spec.Services), max(len(spec.Endpoints), 1)-1, MaxServices, MaxEndpoints)
 	}
 	s := &Snapshot{Generation: spec.Generation}
 	err := errors.Join(s.addTunnels(spec), s.addEndpoints(spec), s.addServices(spec), s.addRules(spec))
@@ -61,8 +67,9 @@ func (s *Snapshot) addTunnels(spec Spec) error {
 	s.tunnels = make([]Tunnel, len(spec.Tunnels))
 	for i, t := range spec.Tunnels {
 		var err error
-		s.tunnels[i], err = newTunnel(t)
-		errs = append(errs, err)
+		if s.tunnels[i], err = newTunnel(t); err != nil {
+			errs = append(errs, fmt.Errorf("tunnel %d: %w", i, err))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -75,15 +82,26 @@ func (s *Snapshot) addEndpoints(spec Spec) error {
 			s.endpoints[id].Service = nobodys
 			continue
 		}
-		switch {
-		case id == 0 || e.Value.ID() != uint32(id):
-			errs = append(errs, fmt.Errorf("endpoint %d calls itself %d", id, e.Value.ID()))
-		case int(e.Service) >= len(spec.Services):
-			errs = append(errs, fmt.Errorf("endpoint %d is of service %d of %d", id, e.Service, len(spec.Services)))
-		case int(e.Tunnel) >= len(spec.Tunnels):
-			errs = append(errs, fmt.Errorf("endpoint %d goes through tunnel %d of %d", id, e.Tunnel, len(spec.Tunnels)))
+		fault := func(format string, args ...any) {
+			errs = append(errs, fmt.Errorf("endpoint %d "+format, append([]any{id}, args...)...))
 		}
-		s.endpoints[id] = Endpoint{Value: e.Value, Service: e.Service, State: e.State, Tunnel: e.Tunnel}
+		if id == 0 || e.Value.ID() != uint32(id) {
+			fault("calls itself %d", e.Value.ID())
+		}
+		if e.State > Serving {
+			fault("is in state %d, which there is not", e.State)
+		}
+		served := int(e.Service) < len(spec.Services) && spec.Services[e.Service].Prefix.IsValid()
+		if !served {
+			fault("is of service %d, which is not in use", e.Service)
+		}
+		switch {
+		case int64(e.Tunnel) >= int64(len(spec.Tunnels)):
+			fault("goes through tunnel %d of %d", e.Tunnel, len(spec.Tunnels))
+		case served && spec.Tunnels[e.Tunnel].InnerIPv6 != spec.Services[e.Service].Prefix.Addr().Is6():
+			fault("goes through tunnel %d, which is not for the family of %v", e.Tunnel, spec.Services[e.Service].Prefix)
+		}
+		s.endpoints[id] = Endpoint(e)
 	}
 	return errors.Join(errs...)
 }
@@ -92,75 +110,32 @@ func (s *Snapshot) addServices(spec Spec) error {
 	var errs []error
 	s.services = make([]Service, len(spec.Services))
 	for id, v := range spec.Services {
-		if v.Table != nil && len(v.Table.Members()) != len(v.Values) {
-			errs = append(errs, fmt.Errorf("service %d: a table of %d members with %d endpoints",
-				id, len(v.Table.Members()), len(v.Values)))
+		fault := func(format string, args ...any) {
+			errs = append(errs, fmt.Errorf("service %d: "+format, append([]any{id}, args...)...))
+		}
+		if v.Mode > flow.Source {
+			fault("selects by mode %d, which there is not", v.Mode)
+		}
+		var members []maglev.Member
+		if v.Table != nil {
+			members = v.Table.Members()
+		}
+		if len(members) != len(v.Values) {
+			fault("a table of %d members with %d endpoints", len(members), len(v.Values))
 		}
 		for ordinal, value := range v.Values {
 			e := value.ID()
 			if int(e) >= len(s.endpoints) || s.endpoints[e].Value != value ||
 				s.endpoints[e].Service != uint16(id) || s.endpoints[e].State != Serving {
-				errs = append(errs, fmt.Errorf("service %d: member %d leads to endpoint %d, which does not serve it", id, ordinal, e))
+				fault("member %d leads to endpoint %d of generation %d, which does not serve it", ordinal, e, value.Generation())
+				continue
+			}
+			t := s.endpoints[e].Tunnel
+			if ordinal < len(members) && int64(t) < int64(len(spec.Tunnels)) && members[ordinal].Addr != spec.Tunnels[t].Dst.Unmap() {
+				fault("member %d is %v, but its endpoint %d is %v", ordinal, members[ordinal].Addr, e, spec.Tunnels[t].Dst)
 			}
 		}
-		s.services[id] = Service{ID: uint16(id), Born: v.Born, Mode: v.Mode, table: v.Table, values: v.Values}
+		s.services[id] = Service{ID: uint16(id), Born: v.Born, Mode: v.Mode, table: v.Table, values: slices.Clone(v.Values)}
 	}
 	return errors.Join(errs...)
-}
-
-// addRules fills the lookup tables.
-func (s *Snapshot) addRules(spec Spec) error {
-	var errs []error
-	singles := 0
-	byPrefix := map[netip.Prefix][]rule{}
-	for id, v := range spec.Services {
-		if !v.Prefix.IsValid() {
-			continue
-		}
-		if v.Prefix != v.Prefix.Masked() || v.Prefix.Addr().Is4In6() {
-			errs = append(errs, fmt.Errorf("service %d: %v is not a prefix in canonical form", id, v.Prefix))
-			continue
-		}
-		rules := byPrefix[v.Prefix] // kept even when empty: the address is a VIP
-		for _, r := range portRules(v, uint32(id)) {
-			if v.exact(r) {
-				singles++
-			} else {
-				rules = append(rules, r)
-			}
-		}
-		byPrefix[v.Prefix] = rules
-	}
-	s.exact = newExactTable(singles)
-	for id, v := range spec.Services {
-		if !v.Prefix.IsValid() {
-			continue
-		}
-		hi, lo, ipv6 := flow.Words(v.Prefix.Addr())
-		for _, r := range portRules(v, uint32(id)) {
-			if v.exact(r) && !s.exact.insert(hi, lo, exactTag(r.low, r.proto, ipv6), uint32(id)) {
-				errs = append(errs, fmt.Errorf("service %d: %v, protocol %d, port %d is another service's", id, v.Prefix, r.proto, r.low))
-			}
-		}
-	}
-	s.prefixes = newPrefixTable(byPrefix)
-	return errors.Join(errs...)
-}
-
-// exact tells whether a rule of the service goes to the exact table: a single
-// address, a named protocol, a single port.
-func (v *ServiceSpec) exact(r rule) bool {
-	return v.Prefix.IsSingleIP() && !r.anyProto && r.low == r.high
-}
-
-func portRules(v ServiceSpec, id uint32) []rule {
-	ports := v.Ports
-	if ports == nil {
-		ports = []PortRange{{0, 1<<16 - 1}}
-	}
-	rules := make([]rule, 0, len(ports))
-	for _, p := range ports {
-		rules = append(rules, rule{low: p.Low, high: p.High, proto: v.Protocol, anyProto: v.AnyProtocol, service: id})
-	}
-	return rules
 }

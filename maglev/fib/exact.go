@@ -11,8 +11,8 @@ import (
 type exactEntry struct {
 	hi, lo  uint64
 	tag     uint32 // port << 16 | protocol << 8 | family << 1 | 1; 0: empty
-	service uint32
-	_       uint64
+	service uint16
+	_       [10]byte
 }
 
 // exactTable is a hash table with linear probing, at most a quarter full, so
@@ -46,7 +46,7 @@ func (t *exactTable) slot(hi, lo uint64, tag uint32) uint64 {
 	return (h ^ l) >> (t.shift & 63)
 }
 
-func (t *exactTable) find(k *flow.Key) (service uint32, ok bool) {
+func (t *exactTable) find(k *flow.Key) (service uint16, ok bool) {
 	mask := uint64(len(t.entries)) - 1
 	if mask == ^uint64(0) {
 		return 0, false
@@ -63,17 +63,12 @@ func (t *exactTable) find(k *flow.Key) (service uint32, ok bool) {
 	}
 }
 
-// insert adds a key. It reports false where the key is there already.
-func (t *exactTable) insert(hi, lo uint64, tag, service uint32) bool {
+// insert adds a key that is not there yet.
+func (t *exactTable) insert(hi, lo uint64, tag uint32, service uint16) {
 	mask := uint64(len(t.entries)) - 1
-	for i := t.slot(hi, lo, tag); ; i++ {
-		e := &t.entries[i&mask]
-		if e.tag == 0 {
-			*e = exactEntry{hi: hi, lo: lo, tag: tag, service: service}
-			return true
-		}
-		if e.tag == tag && e.lo == lo && e.hi == hi {
-			return false
-		}
+	i := t.slot(hi, lo, tag)
+	for t.entries[i&mask].tag != 0 {
+		i++
 	}
+	t.entries[i&mask] = exactEntry{hi: hi, lo: lo, tag: tag, service: service}
 }

@@ -1,21 +1,31 @@
 package fib
 
-import (
-	"guideway/maglev/flow"
-)
+import "guideway/maglev/flow"
 
 // What Lookup says of a destination that no service has.
 const (
 	NotVIP    = -1 // the address is no VIP of ours
-	NoService = -2 // the address is a VIP, but not for this protocol and port
+	NoService = -2 // the address is in a VIP, but no service has this protocol and port
 )
 
 // Lookup returns the id of the service for k's destination, or NotVIP or
 // NoService.
 //
-// The longest prefix wins, then a named protocol over any, then the narrower
-// range of ports. The usual VIP, one address with single ports, is found in
-// one probe of a hash table; only what is not found there walks the prefixes.
+// A service claims the destinations that its prefix, its protocol and its ports
+// name together, and no others. Of several that claim one destination, the
+// longest prefix wins, then a named protocol over any, then the narrower range
+// of ports.
+//
+// So what the services of a longer prefix leave unclaimed falls to a shorter
+// one: a VIP for UDP port 53 on one address takes nothing else of that address
+// from the VIP that has the whole subnet, and can be added and removed without
+// breaking a flow of other ports. (Routers, whose routes know no ports, never
+// have to decide this.) Whoever wants the rest of an address dropped gives it a
+// service for any protocol that has no endpoints.
+//
+// A single address with a single port, the usual VIP, is found in one probe of
+// a hash table. Nothing can be more specific, so only what is not found there
+// walks the prefixes.
 func (s *Snapshot) Lookup(k *flow.Key) int {
 	if id, ok := s.exact.find(k); ok {
 		return int(id)
@@ -23,8 +33,8 @@ func (s *Snapshot) Lookup(k *flow.Key) int {
 	return s.prefixes.find(k)
 }
 
-// Serves tells whether k's destination address is a VIP of ours, whatever the
-// protocol and port.
+// Serves tells whether k's destination address is in a VIP of ours, whatever
+// the protocol and port: whether Lookup says anything but NotVIP.
 func (s *Snapshot) Serves(k *flow.Key) bool {
 	return s.prefixes.covers(k)
 }

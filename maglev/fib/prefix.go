@@ -1,26 +1,11 @@
 package fib
 
 import (
-	"cmp"
 	"math/bits"
-	"net/netip"
 	"slices"
 
 	"guideway/maglev/flow"
 )
-
-// A rule is a service's protocol and range of ports below one prefix.
-type rule struct {
-	low, high uint16
-	proto     uint8
-	anyProto  bool
-	service   uint32
-}
-
-func (r *rule) matches(k *flow.Key) bool {
-	port := k.DstPort()
-	return (r.anyProto || r.proto == k.Proto) && r.low <= port && port <= r.high
-}
 
 // prefixEntry is one VIP prefix with its rules, rules[first:first+count] of
 // the table, the most specific first. The rules of single addresses with
@@ -44,6 +29,7 @@ type prefixTable struct {
 	rules    []rule
 }
 
+// maskWords clears the bits of an address behind a prefix of some length.
 func maskWords(hi, lo uint64, length uint8, ipv6 bool) (uint64, uint64) {
 	if !ipv6 {
 		return 0, lo &^ (1<<(32-length) - 1)
@@ -66,6 +52,7 @@ func (t *prefixTable) lengths(ipv6 bool) []uint8 {
 	return t.lengths4
 }
 
+// get returns the entry of a prefix, or nil.
 func (t *prefixTable) get(hi, lo uint64, length uint8, ipv6 bool) *prefixEntry {
 	mask := uint64(len(t.entries)) - 1
 	for i := t.slot(hi, lo, length); ; i++ {
@@ -88,9 +75,10 @@ func (t *prefixTable) find(k *flow.Key) int {
 			continue
 		}
 		result = NoService
-		for i := range t.rules[e.first : e.first+e.count] {
-			if r := &t.rules[e.first+uint32(i)]; r.matches(k) {
-				return int(r.service)
+		rules := t.rules[e.first : e.first+e.count]
+		for i := range rules {
+			if rules[i].matches(k) {
+				return int(rules[i].service)
 			}
 		}
 	}
@@ -107,32 +95,25 @@ func (t *prefixTable) covers(k *flow.Key) bool {
 	return false
 }
 
-// newPrefixTable builds the table from the rules of each prefix.
-func newPrefixTable(byPrefix map[netip.Prefix][]rule) prefixTable {
-	if len(byPrefix) == 0 {
+// newPrefixTable builds the table of some VIPs, each of whose rules are in the
+// order of matching.
+func newPrefixTable(vips []vip) prefixTable {
+	if len(vips) == 0 {
 		return prefixTable{}
 	}
-	n := bits.Len(uint(len(byPrefix)*4 - 1))
+	n := bits.Len(uint(len(vips)*4 - 1))
 	t := prefixTable{entries: make([]prefixEntry, 1<<n), shift: uint8(64 - n)}
-	for p, rules := range byPrefix {
-		hi, lo, ipv6 := flow.Words(p.Addr())
-		length := uint8(p.Bits())
-		slices.SortFunc(rules, func(a, b rule) int {
-			if a.anyProto != b.anyProto {
-				return boolOrder(a.anyProto, b.anyProto)
-			}
-			return cmp.Or(cmp.Compare(int(a.high)-int(a.low), int(b.high)-int(b.low)), cmp.Compare(a.low, b.low),
-				cmp.Compare(a.proto, b.proto), cmp.Compare(a.service, b.service))
-		})
-		e := prefixEntry{hi: hi, lo: lo, length: length, used: true, ipv6: ipv6,
-			first: uint32(len(t.rules)), count: uint32(len(rules))}
-		t.rules = append(t.rules, rules...)
-		mask := uint64(len(t.entries)) - 1
+	mask := uint64(len(t.entries)) - 1
+	for _, v := range vips {
+		hi, lo, ipv6 := flow.Words(v.prefix.Addr())
+		length := uint8(v.prefix.Bits())
 		i := t.slot(hi, lo, length)
 		for t.entries[i&mask].used {
 			i++
 		}
-		t.entries[i&mask] = e
+		t.entries[i&mask] = prefixEntry{hi: hi, lo: lo, length: length, used: true, ipv6: ipv6,
+			first: uint32(len(t.rules)), count: uint32(len(v.rules))}
+		t.rules = append(t.rules, v.rules...)
 		lengths := &t.lengths4
 		if ipv6 {
 			lengths = &t.lengths6
@@ -141,19 +122,9 @@ func newPrefixTable(byPrefix map[netip.Prefix][]rule) prefixTable {
 			*lengths = append(*lengths, length)
 		}
 	}
-	descending := func(a, b uint8) int { return cmp.Compare(b, a) }
-	slices.SortFunc(t.lengths4, descending)
-	slices.SortFunc(t.lengths6, descending)
-	return t
-}
-
-// boolOrder puts false before true.
-func boolOrder(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
+	for _, lengths := range [][]uint8{t.lengths4, t.lengths6} {
+		slices.Sort(lengths)
+		slices.Reverse(lengths)
 	}
-	return 1
+	return t
 }

@@ -1,6 +1,7 @@
 package fib
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -27,6 +28,9 @@ const (
 
 	// ttl of the outer header: fresh, not the inner packet's (RFC 2003, 3.1).
 	ttl = 64
+
+	maxVLAN = 4094      // IEEE 802.1Q, 9.6: 4095 is reserved
+	maxMTU  = 1<<16 - 1 // what the length field of an outer IPv4 header holds
 )
 
 // A Tunnel is the prepared way to one backend for inner packets of one family.
@@ -64,19 +68,29 @@ type TunnelSpec struct {
 }
 
 func newTunnel(s TunnelSpec) (Tunnel, error) {
+	var errs []error
+	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	src, dst := s.Src.Unmap(), s.Dst.Unmap()
-	if !src.IsValid() || !dst.IsValid() || src.Is4() != dst.Is4() {
-		return Tunnel{}, fmt.Errorf("tunnel from %v to %v: need two addresses of one family", s.Src, s.Dst)
+	if !unicast(src) || !unicast(dst) || src.Is4() != dst.Is4() {
+		fault("from %v to %v: need two unicast addresses of one family", s.Src, s.Dst)
+	} else if src == dst {
+		fault("to %v: that is our own address", s.Dst)
 	}
-	if src == dst {
-		return Tunnel{}, fmt.Errorf("tunnel to %v: that is our own address", s.Dst)
+	if s.VLAN > maxVLAN {
+		fault("to %v: there is no VLAN %d", s.Dst, s.VLAN)
+	}
+	if s.SrcMAC[0]&1 != 0 || s.NextHopMAC[0]&1 != 0 {
+		fault("to %v: from MAC address % x to % x: one is of a group", s.Dst, s.SrcMAC, s.NextHopMAC)
 	}
 	overhead, etherType := GREOverhead4, uint16(packet.EtherTypeIPv4)
 	if src.Is6() {
 		overhead, etherType = GREOverhead6, packet.EtherTypeIPv6
 	}
-	if s.MTU <= overhead || s.MTU > packet.MaxFrame {
-		return Tunnel{}, fmt.Errorf("tunnel to %v: an MTU of %d leaves no room for a packet", s.Dst, s.MTU)
+	if s.MTU <= overhead || s.MTU > maxMTU {
+		fault("to %v: an MTU of %d, want %d to %d", s.Dst, s.MTU, overhead+1, maxMTU)
+	}
+	if len(errs) > 0 {
+		return Tunnel{}, errors.Join(errs...)
 	}
 	t := Tunnel{Port: s.Port, ipv6: src.Is6(), MaxInner: uint16(s.MTU - overhead)}
 
@@ -102,4 +116,10 @@ func newTunnel(s TunnelSpec) (Tunnel, error) {
 	}
 	packet.PutGRE(t.block[TunnelBlock-packet.GRELen:], inner)
 	return t, nil
+}
+
+// unicast tells whether an outer header can have a for an address. One with a
+// zone means something to one machine only.
+func unicast(a netip.Addr) bool {
+	return a.IsValid() && !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() && a.Zone() == ""
 }

@@ -65,7 +65,7 @@ func checkHeaders(t *testing.T, frame []byte, result Result, h Headers) {
 	if h.FirstFragment && result != Fragment {
 		t.Fatal("a first fragment that is none")
 	}
-	if result == Fragment && h.IPv6 != (h.Proto == ProtoFragment) {
+	if result == Fragment && h.IPv6 && h.Proto != ProtoFragment {
 		t.Fatalf("a fragment of protocol %d", h.Proto)
 	}
 }

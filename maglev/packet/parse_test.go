@@ -67,6 +67,7 @@ var wellFormed = []shape{
 	fragment("middle fragment", eth(0x0800, ip4(17, 0x2001, nil, zeros(8))), Headers{L3: at, L4: at4, End: at4 + 8, Proto: 17}),
 	fragment("last fragment", eth(0x0800, ip4(17, 0x1fff, nil, zeros(1))), Headers{L3: at, L4: at4, End: at4 + 1, Proto: 17}),
 	fragment("fragment with options", eth(0x0800, ip4(6, 0x0001, zeros(8), zeros(3))), Headers{L3: at, L4: at4 + 8, End: at4 + 11, Proto: 6}),
+	fragment("44 is a protocol like any other to IPv4", eth(0x0800, ip4(44, 0x2000, nil, frag(6, 0, 1))), Headers{L3: at, L4: at4, End: at4 + 8, Proto: 44, FirstFragment: true}),
 	fragment("first fragment of nothing", eth(0x0800, ip4(6, 0x2000, nil)), Headers{L3: at, L4: at4, End: at4, Proto: 6, FirstFragment: true}),
 
 	whole("tcp6", eth(0x86dd, ip6(6, tcp(0x12))), Headers{L3: at, L4: at6, End: at6 + 20, Proto: 6, TCPFlags: 0x12, IPv6: true, Ports: true}),

@@ -1,0 +1,121 @@
+package fib
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"guideway/maglev"
+	"guideway/maglev/flow"
+)
+
+// vipAddr is the i-th VIP's address, 203.0.0.0 or 2001:db8:: and on.
+func vipAddr(i int, ipv6 bool) netip.Addr {
+	if ipv6 {
+		b := [16]byte{0x20, 1, 0x0d, 0xb8}
+		binary.BigEndian.PutUint32(b[12:], uint32(i))
+		return netip.AddrFrom16(b)
+	}
+	return netip.AddrFrom4([4]byte{203, byte(i >> 16), byte(i >> 8), byte(i)})
+}
+
+// vips are n services, each an address, TCP and port 80.
+func vips(n int, ipv6 bool) []ServiceSpec {
+	services := make([]ServiceSpec, n)
+	for i := range services {
+		a := vipAddr(i, ipv6)
+		services[i] = ServiceSpec{Prefix: netip.PrefixFrom(a, a.BitLen()), Protocol: 6, Ports: []PortRange{one(80)}}
+	}
+	return services
+}
+
+func BenchmarkLookup(b *testing.B) {
+	for _, ipv6 := range []bool{false, true} {
+		family, subnet, stranger := "IPv4", "203.0.0.0/8", "192.0.2.1:80"
+		if ipv6 {
+			family, subnet, stranger = "IPv6", "2001:db8::/32", "[2001:db9::1]:80"
+		}
+		for _, n := range []int{1, 100, 10000} {
+			exact := Spec{Services: vips(n, ipv6)}
+			ranges := Spec{Services: append(vips(n, ipv6), service(prefix(subnet).Masked().String(), 6, PortRange{1, 1023}))}
+			for _, c := range []struct {
+				name string
+				spec Spec
+				key  func(k *flow.Key, i int)
+				want func(id int) bool
+			}{
+				{"hit", exact, func(*flow.Key, int) {}, func(id int) bool { return id >= 0 }},
+				{"port", exact, func(k *flow.Key, _ int) { k.Ports = 81 }, func(id int) bool { return id == NoService }},
+				{"stranger", exact, func(k *flow.Key, i int) { *k = *to(6, stranger); k.DstLo += uint64(i) }, func(id int) bool { return id == NotVIP }},
+				{"prefix", ranges, func(k *flow.Key, _ int) { k.Ports = 443 }, func(id int) bool { return id == n }},
+			} {
+				b.Run(fmt.Sprintf("%s/%s/%d", family, c.name, n), func(b *testing.B) {
+					s := mustBuild(b, c.spec)
+					keys := make([]flow.Key, 1024) // in no order of the tables'
+					for i := range keys {
+						a := vipAddr(i*7919%n, ipv6)
+						keys[i] = flow.NewKey(6, netip.AddrPortFrom(a, 40000), netip.AddrPortFrom(a, 80))
+						c.key(&keys[i], i)
+					}
+					i, found := 0, 0
+					for b.Loop() {
+						if c.want(s.Lookup(&keys[i&1023])) {
+							found++
+						}
+						i++
+					}
+					if found != b.N {
+						b.Fatalf("%d of %d", found, b.N)
+					}
+				})
+			}
+		}
+	}
+}
+
+func BenchmarkTunnelWrite(b *testing.B) {
+	for _, m := range []mix{{}, {outer6: true}, {vlan: 7}} {
+		name := map[mix]string{{}: "IPv4", {outer6: true}: "IPv6", {vlan: 7}: "IPv4VLAN"}[m]
+		b.Run(name, func(b *testing.B) {
+			t, err := newTunnel(m.spec())
+			if err != nil {
+				b.Fatal(err)
+			}
+			packet := inner(b, false, 0xb8, 1000)
+			buffer := append(make([]byte, TunnelBlock), packet...)
+			for b.Loop() {
+				t.Write(buffer, len(packet), 0xb8)
+			}
+			if string(buffer[TunnelBlock-int(t.Len):]) != string(m.encap(b, &t, packet, 0xb8)) {
+				b.Fatal("another header")
+			}
+		})
+	}
+}
+
+// A reload of a large node: 1,000 services with ten endpoints each, whose
+// Maglev tables are there already.
+func BenchmarkBuild(b *testing.B) {
+	spec := Spec{Services: vips(1000, false), Endpoints: make([]EndpointSpec, 10001)}
+	for id := range spec.Services {
+		v := &spec.Services[id]
+		var members []maglev.Member
+		for i := range 10 {
+			a := netip.AddrFrom4([4]byte{10, byte(id >> 8), byte(id), byte(i + 1)})
+			members = append(members, maglev.Member{Addr: a, Weight: 1})
+			e := uint32(id*10 + i + 1)
+			v.Values = append(v.Values, MakeValue(e, 0))
+			spec.Endpoints[e] = EndpointSpec{Value: MakeValue(e, 0), Service: uint16(id), State: Serving, Tunnel: e - 1}
+			spec.Tunnels = append(spec.Tunnels, TunnelSpec{Src: addr("192.0.2.11"), Dst: a, MTU: 1500})
+		}
+		var err error
+		if v.Table, err = maglev.Build(members, 251); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		mustBuild(b, spec)
+	}
+}
