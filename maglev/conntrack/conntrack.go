@@ -83,7 +83,7 @@ type family struct {
 	group uint32 // lines in a group, a power of two
 	slots uint32 // slots in a line
 	taken uint64 // entries
-	roomy uint64 // entries up to which it is worth while to move others for a new one
+	roomy uint64 // entries from which on the family is crowded: searching for a place is seldom worth while
 }
 
 // Bytes returns the memory that a table for so many flows of each family

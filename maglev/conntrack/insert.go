@@ -14,7 +14,9 @@ const (
 // Insert makes an entry for k, whose Hash is h and which Find has just not
 // found. It takes the first place that is free or past its timeout, home
 // first; or one that another flow can leave for a place of its own; or that of
-// the oldest unconfirmed flow in its way; or none.
+// the oldest unconfirmed flow in its way; or none. In a crowded table it is
+// content with the oldest unconfirmed flow of the first line that has one: a
+// flood shall not make us search.
 func (t *Table) Insert(k *flow.Key, h uint64, value uint32, now Tick, ev Event) Outcome {
 	f := &t.v4
 	if k.IPv6 {
@@ -51,11 +53,8 @@ func (t *Table) makeRoom(f *family, h uint64, now Tick) (Slot, Outcome) {
 	var victim Slot
 	var oldest int32 = -1
 	home, away := f.home(h), f.away(h)
-	candidates := 2 * f.group
-	if (home^away)&^(f.group-1) == 0 { // by chance, or because there is one group only
-		candidates = f.group
-	}
-	for c := range candidates {
+	crowded := f.taken >= f.roomy
+	for c := range 2 * f.group { // if by chance both groups are one, twice the same
 		index := home ^ c
 		if c >= f.group {
 			index = away ^ (c - f.group)
@@ -74,10 +73,11 @@ func (t *Table) makeRoom(f *family, h uint64, now Tick) (Slot, Outcome) {
 				victim, oldest = at, age
 			}
 		}
+		if crowded && victim != 0 {
+			break
+		}
 	}
-	// Moving looks at many lines: not for a flood, which soon fills the table
-	// beyond the point where it is worth while.
-	if f.taken < f.roomy {
+	if !crowded {
 		if at, ok := t.moveOne(f, home); ok {
 			return at, Inserted
 		}

@@ -72,14 +72,11 @@ func (r *run) packet(k flow.Key, value uint32, ev Event, replace bool) error {
 		r.table.Touch(at, r.now, ev)
 		r.model[k] = entry{e.value, r.now, step(e.state, ev)}
 	}
-	return r.compare(0)
+	return nil // whatever inserts or ages next compares
 }
 
 func (r *run) insert(k flow.Key, h uint64, value uint32, ev Event) error {
-	delete(r.model, k)
-	if err := r.compare(0); err != nil { // Find freed it if it was there
-		return err
-	}
+	delete(r.model, k) // Find freed it if it was there
 	evicted := 0
 	switch r.table.Insert(&k, h, value, r.now, ev) {
 	case Full:
@@ -220,15 +217,13 @@ func (nilTB) Helper() {}
 func FuzzTable(f *testing.F) {
 	f.Add([]byte{0})
 	fill := []byte{0}
-	for i := range 256 {
+	for i := range 96 {
 		fill = append(fill, byte(2+i&0x30), byte(i), byte(i))
 	}
 	f.Add(fill)
 	f.Add(append(append(fill, fill[1:]...), 0, 7, 0, 1, 15, 0))
 	f.Fuzz(func(t *testing.T, ops []byte) {
-		if len(ops) > 3000 {
-			return
-		}
+		ops = ops[:min(len(ops), 600)] // the whole table is read after most
 		if _, err := drive(t, ops); err != nil {
 			t.Fatal(err)
 		}

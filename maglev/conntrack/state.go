@@ -30,9 +30,9 @@ const (
 type Event uint8
 
 const (
-	Data Event = iota
-	Syn        // SYN, with ACK or not
-	Fin        // FIN or RST
+	Data Event = iota // whatever is not one of the others
+	Syn               // SYN, with ACK or not
+	Fin               // FIN or RST
 
 	events = 4 // with room, so that the index is masked and not checked
 )
