@@ -76,6 +76,7 @@ func TestOpenErrors(t *testing.T) {
 		{PortConfig{Device: "net_null0"}, "0 lcores"},
 		{PortConfig{Device: "net_null0", Lcores: 2, RxQueues: 3}, "3 receive queues for 2 lcores"},
 		{PortConfig{Device: "net_null0", Lcores: 1, MTU: 1 << 17}, "MTU 131072: the device takes"},
+		{PortConfig{Device: "net_tap0", Lcores: 1, MTU: 1600}, "MTU 1600: the device takes 46 to 1504"},
 		{PortConfig{Device: "net_null0", Lcores: 1, Extra: 1 << 24}, "MiB"},
 		{PortConfig{Device: "net_pcap0,tx_pcap=/dev/null", Lcores: 2}, "2 lcores need as many transmit queues, and the device has 1"},
 		{PortConfig{Device: "net_pcap0,rx_pcap=/nonexistent", Lcores: 1}, "no such device"},

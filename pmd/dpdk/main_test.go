@@ -74,7 +74,7 @@ func runTests(m *testing.M) int {
 	if err == nil {
 		eal, err = Start(Config{
 			ControlCPUs: allCPUs[:1],
-			Memory:      512 << 20,
+			Memory:      256 << 20,
 			Huge:        os.Getenv("GUIDEWAY_HUGE") != "",
 			Log:         journal.add,
 		})

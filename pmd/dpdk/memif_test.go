@@ -19,8 +19,8 @@ const memifFrames = 3000
 // The frames that we send are of another port's pool.
 func TestMemifBetweenProcesses(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "memif.sock")
-	source := open(t, PortConfig{Name: "source", Device: "net_null0,size=200"})
-	p := open(t, PortConfig{Name: "memif", Device: "net_memif0,role=server,socket-abstract=no,socket=" + socket})
+	source := open(t, PortConfig{Name: "source", Device: "net_null0,size=1600"})
+	p := open(t, PortConfig{Name: "memif", Device: "net_memif0,role=server,socket-abstract=no,socket=" + socket, MTU: testMTU})
 	peer := command("echo " + socket)
 	done, err := peer.StdinPipe()
 	if err != nil {
@@ -52,7 +52,7 @@ func TestMemifBetweenProcesses(t *testing.T) {
 					return
 				}
 				for _, f := range b.Frames[:b.N] {
-					if want := testFrame([6]byte{2}, i+k)[:30]; f.Len() != 200 || !bytes.Equal(f.Bytes()[:30], want) {
+					if want := testFrame([6]byte{2}, i+k, 0)[:30]; f.Len() != 1600 || !bytes.Equal(f.Bytes()[:30], want) {
 						t.Errorf("frame %d came back as %q, %d bytes", i+k, f.Bytes()[:30], f.Len())
 					}
 					k++
@@ -74,7 +74,7 @@ func TestMemifBetweenProcesses(t *testing.T) {
 func numbered(source pmd.Queue, first, n int) *pmd.Burst {
 	b := blank(source, n)
 	for k, f := range b.Frames[:n] {
-		copy(f.Bytes(), testFrame([6]byte{2}, first+k)[:30])
+		copy(f.Bytes(), testFrame([6]byte{2}, first+k, 0)[:30])
 	}
 	return b
 }
@@ -87,7 +87,7 @@ func echoRole(args []string) error {
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, log.String())
 	}
-	p, err := e.Open(PortConfig{Name: "peer", Device: "net_memif0,role=client,socket-abstract=no,socket=" + args[0], Lcores: 1})
+	p, err := e.Open(PortConfig{Name: "peer", Device: "net_memif0,role=client,socket-abstract=no,socket=" + args[0], Lcores: 1, MTU: testMTU})
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, log.String())
 	}

@@ -1,6 +1,5 @@
 package dpdk
 
-// #include <stdlib.h>
 // #include "shim.h"
 import "C"
 
@@ -16,7 +15,7 @@ func (e *EAL) Alloc(bytes, socket int) ([]byte, error) {
 	if bytes <= 0 {
 		return nil, fmt.Errorf("dpdk: %d bytes of memory wanted", bytes)
 	}
-	var p unsafe.Pointer
+	var p unsafe.Pointer // C memory
 	if !e.do(func() { p = C.gw_alloc(C.uint64_t(bytes), C.int(socket)) }) {
 		return nil, ErrClosed
 	}

@@ -53,6 +53,30 @@ int gw_port_find(const char *name, const char *devargs, uint16_t *port)
 	return -ENODEV;
 }
 
+static int is_virtual(const struct rte_eth_dev_info *info)
+{
+	return strcmp(rte_bus_name(rte_dev_bus(info->device)), "vdev") == 0;
+}
+
+// The largest MTU that ethdev lets a driver be asked for.
+static uint32_t largest_mtu(const struct rte_eth_dev_info *info)
+{
+	uint32_t overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+
+	if (info->max_mtu != UINT16_MAX && info->max_rx_pktlen > info->max_mtu)
+		overhead = info->max_rx_pktlen - info->max_mtu;
+	if (info->max_rx_pktlen <= overhead)
+		return info->max_mtu;
+	return RTE_MIN((uint32_t)info->max_mtu, info->max_rx_pktlen - overhead);
+}
+
+// These drivers state the length of a classic Ethernet frame, and carry
+// whatever fits their buffers. net_tap states the same and keeps to it.
+static int understates(const struct rte_eth_dev_info *info)
+{
+	return strcmp(info->driver_name, "net_af_packet") == 0 || strcmp(info->driver_name, "net_memif") == 0;
+}
+
 int gw_port_info(uint16_t port, struct gw_port_info *out)
 {
 	struct rte_eth_dev_info info;
@@ -71,7 +95,7 @@ int gw_port_info(uint16_t port, struct gw_port_info *out)
 	out->max_rx_queues = info.max_rx_queues;
 	out->max_tx_queues = info.max_tx_queues;
 	out->min_mtu = info.min_mtu;
-	out->max_mtu = info.max_mtu;
+	out->max_mtu = understates(&info) ? info.max_mtu : largest_mtu(&info);
 	return 0;
 }
 
@@ -80,12 +104,15 @@ int gw_port_configure(uint16_t port, struct gw_port_setup *s)
 	struct rte_eth_conf conf;
 	struct rte_eth_dev_info info;
 	uint16_t rxd = s->rx_descriptors, txd = s->tx_descriptors;
+	uint32_t mtu;
 	int rc;
 
 	s->step = "rte_eth_dev_info_get";
 	rc = rte_eth_dev_info_get(port, &info);
 	if (rc != 0)
 		return rc;
+
+	mtu = understates(&info) ? RTE_MIN(s->mtu, largest_mtu(&info)) : s->mtu;
 
 	// No transmit offload: RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE in particular
 	// wants all frames of a queue to come from one pool, and ours come from
@@ -100,10 +127,10 @@ int gw_port_configure(uint16_t port, struct gw_port_setup *s)
 			conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 	}
 #if RTE_VERSION >= RTE_VERSION_NUM(21, 11, 0, 0)
-	conf.rxmode.mtu = s->mtu;
+	conf.rxmode.mtu = mtu;
 #else
-	conf.rxmode.max_rx_pkt_len = s->mtu + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
-	if (s->mtu > RTE_ETHER_MTU)
+	conf.rxmode.max_rx_pkt_len = mtu + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+	if (mtu > RTE_ETHER_MTU)
 		conf.rxmode.offloads |= info.rx_offload_capa & DEV_RX_OFFLOAD_JUMBO_FRAME;
 #endif
 
@@ -112,10 +139,14 @@ int gw_port_configure(uint16_t port, struct gw_port_setup *s)
 	if (rc != 0)
 		return rc;
 
-	s->step = "rte_eth_dev_set_mtu";
-	rc = rte_eth_dev_set_mtu(port, s->mtu);
-	if (rc != 0 && rc != -ENOTSUP)
-		return rc;
+	// This sets the MTU of the kernel's interface, where there is one. Where
+	// the driver has been asked for less, that is left to the operator.
+	if (mtu == s->mtu) {
+		s->step = "rte_eth_dev_set_mtu";
+		rc = rte_eth_dev_set_mtu(port, mtu);
+		if (rc != 0 && rc != -ENOTSUP)
+			return rc;
+	}
 
 	if (rxd == 0)
 		rxd = info.default_rxportconf.ring_size ? info.default_rxportconf.ring_size : RTE_ETH_DEV_FALLBACK_RX_RINGSIZE;
@@ -189,7 +220,7 @@ int gw_port_close(uint16_t port, uint32_t rx_queues, uint32_t tx_queues)
 	struct rte_device *dev = NULL;
 	int rc, first;
 
-	if (rte_eth_dev_info_get(port, &info) == 0 && strcmp(rte_bus_name(rte_dev_bus(info.device)), "vdev") == 0)
+	if (rte_eth_dev_info_get(port, &info) == 0 && is_virtual(&info))
 		dev = info.device;
 	if (tx_queues > 0)
 		drain(port, rx_queues, tx_queues);

@@ -8,6 +8,7 @@
 #define GUIDEWAY_PMD_DPDK_SHIM_H
 
 #include <stdint.h>
+#include <stdlib.h> // calloc and free, for Go
 
 // ---- layout: the same numbers that Go has from package pmd. shim.c asserts
 // them against struct rte_mbuf, layout.go against pmd.Frame and pmd.Burst.

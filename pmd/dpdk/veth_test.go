@@ -3,6 +3,7 @@ package dpdk
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -31,24 +32,31 @@ func veth(t *testing.T, name string) (socket int) {
 			t.Error(err)
 		}
 	})
-	if err := netlink.LinkSetUp(link); err != nil {
-		t.Fatal(err)
-	}
+	up(t, name)
 	return rawSocket(t, peer)
 }
 
-// rawSocket sets an interface up and returns a socket for test frames on it.
-func rawSocket(t *testing.T, name string) (socket int) {
+// testMTU has room for a tunnel around a packet of 1500 bytes.
+const testMTU = 1600
+
+func up(t *testing.T, name string) netlink.Link {
 	t.Helper()
 	link, err := netlink.LinkByName(name)
 	if err == nil {
-		err = netlink.LinkSetUp(link)
+		err = errors.Join(netlink.LinkSetMTU(link, testMTU), netlink.LinkSetUp(link))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
+	return link
+}
+
+// rawSocket sets an interface up and returns a socket for test frames on it.
+func rawSocket(t *testing.T, name string) int {
+	t.Helper()
+	link := up(t, name)
 	proto := int(binary.NativeEndian.Uint16([]byte{testType >> 8, testType & 0xff}))
-	socket, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, proto)
+	socket, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, proto)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,10 +67,11 @@ func rawSocket(t *testing.T, name string) (socket int) {
 	return socket
 }
 
-func testFrame(to [6]byte, i int) []byte {
+// testFrame is frame number i, whose length grows with length.
+func testFrame(to [6]byte, i, length int) []byte {
 	f := append(to[:], 2, 0, 0, 0, 0, 1, testType>>8, testType&0xff)
 	f = fmt.Appendf(f, "frame %d ", i)
-	return append(f, bytes.Repeat([]byte{'.'}, 60+i%1200)...)
+	return append(f, bytes.Repeat([]byte{'.'}, 60+length)...)
 }
 
 // Frames from the peer of a veth come in whole, go out whole, and come back to
@@ -72,11 +81,11 @@ func TestVeth(t *testing.T) {
 		t.Run(driver, func(t *testing.T) {
 			name := "gw-" + driver[7:]
 			socket := veth(t, name)
-			p := open(t, PortConfig{Name: name, Device: driver + "0,iface=" + name, MTU: 1400})
+			p := open(t, PortConfig{Name: name, Device: driver + "0,iface=" + name, MTU: testMTU})
 			if info := p.Info(); info.Driver != driver || !p.Link().Up {
 				t.Errorf("info %+v, link %+v", info, p.Link())
 			}
-			exchangeAll(t, p, socket)
+			exchangeAll(t, p, socket, 1500)
 		})
 	}
 }
@@ -84,15 +93,15 @@ func TestVeth(t *testing.T) {
 // The same with an interface of the kernel's that the port makes.
 func TestTap(t *testing.T) {
 	p := open(t, PortConfig{Name: "tap", Device: "net_tap0,iface=gw-tap"})
-	exchangeAll(t, p, rawSocket(t, "gw-tap"))
+	exchangeAll(t, p, rawSocket(t, "gw-tap"), 1400)
 	if _, err := netlink.LinkByName("gw-tap"); err == nil {
 		t.Error("the interface outlives its port")
 	}
 }
 
-// exchangeAll exchanges frames between socket and p, which echoes, and closes
-// p.
-func exchangeAll(t *testing.T, p *Port, socket int) {
+// exchangeAll exchanges frames of 85 to longest+85 bytes between socket and p,
+// which echoes, and closes p.
+func exchangeAll(t *testing.T, p *Port, socket, longest int) {
 	const frames = 120 * window
 	var stop atomic.Bool
 	loop, err := eal.Poll(-1, func() { echo(p.Queue(0), frames, &stop) })
@@ -104,7 +113,7 @@ func exchangeAll(t *testing.T, p *Port, socket int) {
 		loop.Wait()
 	})
 	for i := 0; i < frames; i += window {
-		if err := exchange(socket, p.Info().MAC, i); err != nil {
+		if err := exchange(socket, p.Info().MAC, i, longest); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,9 +131,9 @@ func exchangeAll(t *testing.T, p *Port, socket int) {
 const window = 50
 
 // exchange sends the frames i to i+window-1 and reads them back.
-func exchange(socket int, to [6]byte, i int) error {
+func exchange(socket int, to [6]byte, i, longest int) error {
 	for k := range window {
-		if err := unix.Send(socket, testFrame(to, i+k), 0); err != nil {
+		if err := unix.Send(socket, testFrame(to, i+k, (i+k)%longest), 0); err != nil {
 			return fmt.Errorf("frame %d: %w", i+k, err)
 		}
 	}
@@ -138,7 +147,7 @@ func exchange(socket int, to [6]byte, i int) error {
 		}) {
 			return fmt.Errorf("frame %d does not come back", i+k)
 		}
-		if want := testFrame(to, i+k); !bytes.Equal(got[:n], want) {
+		if want := testFrame(to, i+k, (i+k)%longest); !bytes.Equal(got[:n], want) {
 			return fmt.Errorf("frame %d: came back as %q, %d bytes of %d", i+k, got[:min(n, 40)], n, len(want))
 		}
 	}
