@@ -101,6 +101,34 @@ func TestLookup(t *testing.T) {
 	}
 }
 
+// A VIP shares a half of its address, its port or its protocol with many
+// strangers, some of which meet it in its slot of the tables.
+func TestStrangersInTheSameSlot(t *testing.T) {
+	s := mustBuild(t, Spec{Services: []ServiceSpec{service("2001:db8::10/128", 6, one(80)), service("203.0.113.10/32", 6, one(80))}})
+	for i := range uint64(1000) {
+		for _, vip := range []string{"[2001:db8::10]:80", "203.0.113.10:80"} {
+			for name, change := range map[string]func(k *flow.Key){
+				"first half": func(k *flow.Key) { k.DstHi += i },
+				"last half":  func(k *flow.Key) { k.DstLo += i },
+				"port":       func(k *flow.Key) { k.Ports += uint32(i) },
+				"protocol":   func(k *flow.Key) { k.Proto += uint8(i) },
+				"source":     func(k *flow.Key) { k.SrcLo += i; k.SrcHi += i; k.Ports += uint32(i) << 16 },
+			} {
+				if name == "first half" && vip[0] != '[' {
+					continue
+				}
+				k := to(6, vip)
+				same := *k
+				change(k)
+				mine := k.DstHi == same.DstHi && k.DstLo == same.DstLo && k.DstPort() == 80 && k.Proto == 6
+				if got := s.Lookup(k); (got >= 0) != mine {
+					t.Fatalf("another %s: %v: %d", name, k, got)
+				}
+			}
+		}
+	}
+}
+
 // The plain model: a slice of services, looked at one by one.
 
 type claim struct {

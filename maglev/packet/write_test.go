@@ -66,6 +66,14 @@ func TestPutEthernet(t *testing.T) {
 	}
 }
 
+func TestPutEthernetMasksTheVLAN(t *testing.T) {
+	b := dirty(EthernetLen + VLANLen)
+	PutEthernet(b, [6]byte{2}, [6]byte{4}, 0xf007, EtherTypeIPv4)
+	if got := be16(b[14:]); got != 7 {
+		t.Errorf("tag %#04x, want 0x0007", got)
+	}
+}
+
 func TestPutIPv4(t *testing.T) {
 	b := dirty(IPv4Len + 1)
 	PutIPv4(b, 64, ProtoGRE, 0xc0000201, 0x0a0000fe)
