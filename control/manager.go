@@ -7,14 +7,14 @@
 //	config.Load -> plan.Build -> lcore.Group.Publish -> lcore.Group.Await
 //
 // Until Publish nothing has changed, so a file with faults, or one that the
-// running process cannot follow, leaves everything as it is.
+// running process cannot follow, leaves everything as it is. docs/reload.md
+// tells it as operators see it.
 package control
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -25,66 +25,55 @@ import (
 
 // Options are what a Manager is made of.
 type Options struct {
-	Path    string         // of the configuration file
-	Config  *config.Config // as loaded at the start
-	Group   *lcore.Group
-	Ports   []plan.Port // the open ports, in the order of Config.Ports
-	Workers int         // goroutines for building tables
-	Log     *slog.Logger
+	Path     string          // of the configuration file
+	Config   *config.Config  // as loaded at the start
+	Warnings config.Warnings // of Config; who loaded it has logged them
+	Group    *lcore.Group
+	Ports    []plan.Port // the open ports, in the order of Config.Ports
+	Workers  int         // goroutines for building tables
+	Log      *slog.Logger
+
+	// AwaitLimit is how long cores may take to adopt a snapshot; 0: five
+	// seconds. They look for it once a turn, so a core that is later than
+	// this is stalled.
+	AwaitLimit time.Duration
 }
 
-// awaitLimit is how long cores may take to adopt a snapshot. They look for it
-// once a turn, so a core that is later than this is stalled.
-const awaitLimit = 5 * time.Second
+const usualAwaitLimit = 5 * time.Second
 
 // A Manager owns the desired state. Its Run is the only writer.
 type Manager struct {
 	o      Options
 	reload chan struct{}
-	status atomic.Pointer[Status] // writer: Run; readers: metrics, console
-}
-
-// Status is the manager's state at one moment. It is never changed.
-type Status struct {
-	Config *config.Config // in effect
-	Plan   *plan.Plan     // in effect
-	Since  time.Time      // when it was published
-
-	Reloads        Results // by how they ended
-	LastSuccessful bool    // the last load, the first one included
-	LastError      error   // nil if LastSuccessful
-}
-
-// Results count reloads by how they ended.
-type Results struct {
-	Success  uint64 // in effect on every core
-	Rejected uint64 // the file has faults, or wants what only a restart can give: nothing changed
-	Late     uint64 // published, but a core has not taken it over in time
+	status atomic.Pointer[Status] // writer: New, then Run; readers: metrics, console
 }
 
 // New plans for the first configuration and publishes that. Cores take it over
-// when they begin to poll.
+// when they begin to poll. The error is a [config.Faults].
 func New(o Options) (*Manager, error) {
-	m := &Manager{o: o, reload: make(chan struct{}, 1)}
-	p, err := m.plan(o.Config, nil)
-	if err != nil {
-		return nil, err
+	if o.AwaitLimit == 0 {
+		o.AwaitLimit = usualAwaitLimit
 	}
-	m.o.Group.Publish(p.Snapshot)
-	m.status.Store(&Status{Config: o.Config, Plan: p, Since: time.Now(), LastSuccessful: true})
+	m := &Manager{o: o, reload: make(chan struct{}, 1)}
+	first := Status{Config: o.Config, Warnings: o.Warnings, LastSuccessful: true}
+	if err := m.plan(&first, 1, nil); err != nil {
+		return nil, m.faults(err)
+	}
+	m.publish(&first)
 	return m, nil
 }
 
 // Ready waits until every core works by the first snapshot.
 func (m *Manager) Ready(ctx context.Context) error {
-	return m.await(ctx, m.Status().Plan)
+	return m.o.Group.Await(ctx, m.Status().Plan.Snapshot.Generation)
 }
 
 // Status returns the state now.
 func (m *Manager) Status() *Status { return m.status.Load() }
 
 // Reload asks Run to load the file again. It does not wait. Requests that come
-// while one is waiting are one.
+// while one is waiting are one; a request that comes while a reload runs is
+// served after it, because the file may have changed since it was read.
 func (m *Manager) Reload() {
 	select {
 	case m.reload <- struct{}{}:
@@ -104,76 +93,106 @@ func (m *Manager) Run(ctx context.Context) {
 	}
 }
 
-// serve does one reload and accounts for it.
+// serve does one reload and accounts for it. A file that says what is in
+// effect already goes the same way: that mends what was late or refused before.
 func (m *Manager) serve(ctx context.Context) {
-	next := *m.Status()
 	began := time.Now()
-	c, p, err := m.load(next)
+	last := m.Status()
+	next, err := m.load(last)
 	if err != nil {
-		next.Reloads.Rejected++
-		next.LastSuccessful, next.LastError = false, err
-		m.status.Store(&next)
-		m.logRejected(err)
+		faults := m.faults(err)
+		rejected := *last
+		rejected.Reloads.Rejected++
+		rejected.LastSuccessful, rejected.LastError = false, faults
+		m.status.Store(&rejected)
+		m.logRejected(faults)
 		return
 	}
-	m.o.Group.Publish(p.Snapshot)
-	next.Config, next.Plan, next.Since = c, p, time.Now()
-	err = m.await(ctx, p)
-	next.LastSuccessful, next.LastError = err == nil, err
-	if err != nil {
-		next.Reloads.Late++
-		m.o.Log.Error("reloaded, but not on every core", "error", err)
-	} else {
-		next.Reloads.Success++
-		m.o.Log.Info("reloaded", "generation", p.Snapshot.Generation, "vips", len(p.VIPs), "took", time.Since(began).Round(time.Microsecond))
+	m.publish(next)
+	generation := next.Plan.Snapshot.Generation
+	err = m.await(ctx, generation)
+	if ctx.Err() != nil {
+		return // we are stopping, and so are the cores
 	}
-	m.status.Store(&next)
+	ended := *next
+	ended.LastSuccessful, ended.LastError = err == nil, err
+	if err != nil {
+		ended.Reloads.Late++
+		m.status.Store(&ended)
+		m.o.Log.Error("reloaded, but not on every core", "error", err)
+		return
+	}
+	ended.Reloads.Success++
+	m.status.Store(&ended)
+	m.o.Log.Info("reloaded", "generation", generation, "vips", len(next.Plan.VIPs), "took", time.Since(began).Round(time.Microsecond))
 }
 
 // load reads the file and plans for it. Nothing changes.
-func (m *Manager) load(current Status) (*config.Config, *plan.Plan, error) {
+func (m *Manager) load(last *Status) (*Status, error) {
 	c, warnings, err := config.Load(m.o.Path)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	if faults := config.RestartNeeded(current.Config, c); len(faults) > 0 {
-		return nil, nil, faults
+	if faults := config.RestartNeeded(last.Config, c); len(faults) > 0 {
+		return nil, faults
 	}
-	p, err := m.plan(c, current.Plan)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", m.o.Path, err)
+	next := *last
+	next.Config, next.Warnings = c, warnings
+	if err := m.plan(&next, last.Plan.Snapshot.Generation+1, last.Plan); err != nil {
+		return nil, err
 	}
-	for _, w := range warnings {
-		m.o.Log.Warn(w.String())
+	if !slices.Equal(warnings, last.Warnings) {
+		for _, w := range warnings {
+			m.o.Log.Warn(w.String())
+		}
 	}
-	return c, p, nil
+	return &next, nil
 }
 
-func (m *Manager) plan(c *config.Config, previous *plan.Plan) (*plan.Plan, error) {
-	generation := uint64(1)
-	if previous != nil {
-		generation = previous.Snapshot.Generation + 1
-	}
-	return plan.Build(plan.Input{
-		Config: c, Ports: m.o.Ports, Generation: generation, Previous: previous, Workers: m.o.Workers,
+// plan makes the plan for s.Config. The planner is pure: how long it took is
+// for us to see.
+func (m *Manager) plan(s *Status, generation uint64, previous *plan.Plan) (err error) {
+	began := time.Now()
+	s.Plan, err = plan.Build(plan.Input{
+		Config: s.Config, Ports: m.o.Ports, Generation: generation, Previous: previous, Workers: m.o.Workers,
 	})
+	s.Planned = time.Since(began)
+	return err
 }
 
-func (m *Manager) await(ctx context.Context, p *plan.Plan) error {
-	ctx, cancel := context.WithTimeout(ctx, awaitLimit)
+// publish gives the plan to the cores. The status comes first, so that no core
+// ever reports by a later plan than a status that is read after the report.
+func (m *Manager) publish(s *Status) {
+	s.Since = time.Now()
+	m.status.Store(s)
+	m.o.Group.Publish(s.Plan.Snapshot)
+}
+
+func (m *Manager) await(ctx context.Context, generation uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, m.o.AwaitLimit)
 	defer cancel()
-	return m.o.Group.Await(ctx, p.Snapshot.Generation)
+	return m.o.Group.Await(ctx, generation)
+}
+
+// faults makes faults of the file of whatever keeps it from being loaded.
+func (m *Manager) faults(err error) config.Faults {
+	switch err := err.(type) {
+	case config.Faults:
+		return err
+	case interface{ Unwrap() []error }: // of errors.Join
+		var all config.Faults
+		for _, e := range err.Unwrap() {
+			all = append(all, m.faults(e)...)
+		}
+		return all
+	}
+	return config.Faults{{File: m.o.Path, Text: err.Error()}}
 }
 
 // logRejected writes one line for each fault, so that each can be found.
-func (m *Manager) logRejected(err error) {
-	var faults config.Faults
-	if errors.As(err, &faults) {
-		for _, f := range faults {
-			m.o.Log.Error(f.Error())
-		}
-		m.o.Log.Error("reload rejected: nothing has changed", "faults", len(faults))
-		return
+func (m *Manager) logRejected(faults config.Faults) {
+	for _, f := range faults {
+		m.o.Log.Error(f.Error())
 	}
-	m.o.Log.Error("reload rejected: nothing has changed", "error", err)
+	m.o.Log.Error("reload rejected: nothing has changed", "faults", len(faults))
 }

@@ -1,11 +1,22 @@
 package metrics
 
+var (
+	configGeneration  = gauge("config_generation", "Snapshot that was handed to the cores last.")
+	configPublished   = gauge("config_published_timestamp_seconds", "When that was, in Unix time.")
+	configLastSuccess = gauge("config_last_reload_success", "Whether the configuration file, when it was last read, was taken and is in effect on every core.")
+	configReloads     = counter("config_reload_total", "Reloads by how they ended.", "result")
+	configVIPs        = gauge("config_vips", "VIPs served.")
+	vipTableBuild     = gauge("vip_table_build_seconds", "Time that planning took for the snapshot that was handed out last: all lookup tables that were new in it, and everything else.")
+)
+
 // control shows what is in effect and how the last change went.
 func (s sender) control(st Status) {
-	s.gauge("config_generation", "Snapshot that is in effect.", float64(st.Plan.Snapshot.Generation))
-	s.gauge("config_last_reload_success", "Whether the configuration file was taken when it was last read.", truth(st.LastSuccessful))
+	s.send(configGeneration, float64(st.Plan.Snapshot.Generation))
+	s.send(configPublished, float64(st.Since.UnixMilli())/1000)
+	s.send(configLastSuccess, truth(st.LastSuccessful))
 	for result, n := range st.Reloads {
-		s.counter("config_reload_total", "Reloads by how they ended.", float64(n), "result", result)
+		s.send(configReloads, float64(n), result)
 	}
-	s.gauge("config_vips", "VIPs served.", float64(len(st.Plan.VIPs)))
+	s.send(configVIPs, float64(len(st.Plan.VIPs)))
+	s.send(vipTableBuild, st.Planned.Seconds())
 }

@@ -1,44 +1,70 @@
 package metrics
 
-import (
-	"guideway/lcore"
+import "guideway/lcore"
+
+var (
+	coreAnswering  = gauge("core_answering", "Whether a core answered this scrape; if not, its counters are old.", "core")
+	received       = counter("received_packets_total", "Frames received by a core; the sum of its packets_total.", "core")
+	packets        = counter("packets_total", "Frames by how they ended.", "core", "verdict")
+	receivedBytes  = counter("bytes_total", "Bytes received by a core, Ethernet headers included.", "core")
+	coreTurns      = counter("core_turns_total", "Turns of the poll loop, by whether they found frames or nothing.", "core", "found")
+	coreBusy       = counter("core_busy_seconds_total", "Time in turns that found frames.", "core")
+	coreFree       = counter("core_free_seconds_total", "Time in turns that found nothing, rests included.", "core")
+	coreBusyRatio  = gauge("core_busy_ratio", "Share of the time since the last scrape in turns that found frames.", "core")
+	corePollGap    = gauge("core_poll_gap_seconds", "Longest time between two polls since the last scrape.", "core")
+	coreGeneration = gauge("core_generation", "Snapshot that a core works by.", "core")
+
+	conntrackEntries = gauge("conntrack_entries", "Flows in a core's connection table.", "core")
+	conntrackEvents  = counter("conntrack_events_total", "What happened to the entries of a core's connection table.", "core", "event")
 )
 
-// cores shows what each core did. A core that has never answered is left out.
-func (s sender) cores(reports []*lcore.Report) {
-	for _, r := range reports {
-		if r == nil {
+// cores shows what each core did. A core that has never answered has nothing
+// to show; of one that is silent, what is measured from scrape to scrape is
+// left out.
+func (s sender) cores(all []core) {
+	for _, c := range all {
+		s.send(coreAnswering, truth(c.answered), c.name)
+		if c.report == nil {
 			continue
 		}
-		core := cpu(r.CPU)
-		s.counter("received_packets_total", "Frames received by a core; the sum of its packets_total.", float64(r.Received), "core", core)
-		s.counter("bytes_total", "Bytes received by a core, Ethernet headers included.", float64(r.ReceivedBytes), "core", core)
-		for v := range lcore.Verdicts {
-			s.counter("packets_total", "Frames by how they ended.", float64(r.Verdicts[v]), "core", core, "verdict", v.String())
+		s.counters(c.name, c.report)
+		s.conntrack(c.name, c.report)
+		if !c.answered {
+			continue
 		}
-		s.counter("core_turns_total", "Turns of the poll loop that found frames, and that did not.", float64(r.Turns-r.EmptyTurns), "core", core, "found", "frames")
-		s.counter("core_turns_total", "Turns of the poll loop that found frames, and that did not.", float64(r.EmptyTurns), "core", core, "found", "nothing")
-		s.counter("core_busy_seconds_total", "Time in turns that found frames.", r.Busy.Seconds(), "core", core)
-		s.counter("core_free_seconds_total", "Time in turns that found nothing, rests included.", r.Free.Seconds(), "core", core)
-		if all := r.Busy + r.Free; all > 0 {
-			s.gauge("core_busy_ratio", "Share of the time since the start in turns that found frames.", float64(r.Busy)/float64(all), "core", core)
+		s.send(corePollGap, c.report.Gap.Seconds(), c.name)
+		busy, free := c.report.Busy, c.report.Free
+		if c.previous != nil {
+			busy, free = busy-c.previous.Busy, free-c.previous.Free
 		}
-		s.gauge("core_poll_gap_seconds", "Longest time between two polls since the last scrape.", r.Gap.Seconds(), "core", core)
-		s.gauge("core_generation", "Snapshot that the core works by.", float64(r.Generation), "core", core)
-		s.conntrack(core, r)
+		if all := busy + free; all > 0 {
+			s.send(coreBusyRatio, float64(busy)/float64(all), c.name)
+		}
 	}
+}
+
+func (s sender) counters(core string, r *lcore.Report) {
+	s.send(received, float64(r.Received), core)
+	s.send(receivedBytes, float64(r.ReceivedBytes), core)
+	for v := range lcore.Verdicts {
+		s.send(packets, float64(r.Verdicts[v]), core, v.String())
+	}
+	s.send(coreTurns, float64(r.Turns-r.EmptyTurns), core, "frames")
+	s.send(coreTurns, float64(r.EmptyTurns), core, "nothing")
+	s.send(coreBusy, r.Busy.Seconds(), core)
+	s.send(coreFree, r.Free.Seconds(), core)
+	s.send(coreGeneration, float64(r.Generation), core)
 }
 
 func (s sender) conntrack(core string, r *lcore.Report) {
 	st := r.Conntrack
-	s.gauge("conntrack_entries", "Flows in a core's connection table.", float64(st.Entries), "core", core)
+	s.send(conntrackEntries, float64(st.Entries), core)
 	for _, e := range []struct {
 		event string
 		n     uint64
 	}{
-		{"insert", st.Inserts}, {"expire", st.Expiries}, {"evict", st.Evictions}, {"full", st.Full},
+		{"insert", st.Inserts}, {"move", st.Moves}, {"expire", st.Expiries}, {"evict", st.Evictions}, {"full", st.Full},
 	} {
-		s.counter("conntrack_events_total", "What happened to entries of a core's connection table: full counts new flows that found no room and go by the lookup table alone.",
-			float64(e.n), "core", core, "event", e.event)
+		s.send(conntrackEvents, float64(e.n), core, e.event)
 	}
 }

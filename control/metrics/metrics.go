@@ -1,13 +1,23 @@
 // Package metrics shows the process to Prometheus. Everything is collected
-// when it is scraped: cores copy their counters out when they are asked, ports
-// are read, and nothing is kept in between.
+// when it is scraped: cores copy their counters out when they are asked, and
+// ports are read.
+//
+//	collector.go  one scrape, from asking the cores to the last metric
+//	control.go    what is in effect, and how the last change went
+//	cores.go      what each core did with its packets
+//	vips.go       the same by VIP and backend, summed over the cores
+//	ports.go      what the devices count
+//	machine.go    memory that packets live in
+//	serve.go      the page
+//
+// docs/metrics.md lists every metric and says when to look at it.
 package metrics
 
 import (
 	"context"
 	"log/slog"
 	"net/http"
-	"strconv"
+	"os"
 	"time"
 
 	"guideway/control/plan"
@@ -23,96 +33,42 @@ import (
 // any goroutine.
 type Source struct {
 	Version string
+
+	// Reports is [lcore.Group.Reports]. Status must be at least as new as the
+	// reports that were made before it is called.
 	Reports func(context.Context) ([]*lcore.Report, error)
-	Ports   []pmd.Port
-	Pools   func() []pmd.Pool
 	Status  func() Status
-	Log     *slog.Logger
+
+	Ports []pmd.Port
+	Pools func() []pmd.Pool
+	Log   *slog.Logger
 }
 
 // Status is what the control plane knows of itself.
 type Status struct {
-	Plan           *plan.Plan
+	Lcores         []int      // CPU of each core, in the order of Source.Reports
+	Plan           *plan.Plan // handed to the cores
+	Planned        time.Duration
+	Since          time.Time // when Plan was handed out
 	LastSuccessful bool
 	Reloads        map[string]uint64 // by result
 }
 
-// answerLimit is how long cores may take to answer a scrape.
-const answerLimit = 500 * time.Millisecond
-
 // Handler serves the metrics in Prometheus's text formats.
 func Handler(s Source) http.Handler {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(
+	return promhttp.HandlerFor(newRegistry(&collector{Source: s, hugepages: os.DirFS("/sys/kernel/mm/hugepages")}),
+		promhttp.HandlerOpts{
+			ErrorLog:      slog.NewLogLogger(s.Log.Handler(), slog.LevelError),
+			ErrorHandling: promhttp.ContinueOnError,
+		})
+}
+
+func newRegistry(c *collector) *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		collector{s},
+		c,
 	)
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
-		ErrorLog:      slog.NewLogLogger(s.Log.Handler(), slog.LevelError),
-		ErrorHandling: promhttp.ContinueOnError,
-	})
+	return r
 }
-
-// collector implements prometheus.Collector, unchecked: what it shows depends
-// on the configuration.
-type collector struct{ Source }
-
-// Describe sends nothing, which makes the collector an unchecked one.
-func (c collector) Describe(chan<- *prometheus.Desc) {}
-
-// Collect sends everything.
-func (c collector) Collect(out chan<- prometheus.Metric) {
-	s := sender(out)
-	ctx, cancel := context.WithTimeout(context.Background(), answerLimit)
-	defer cancel()
-	reports, err := c.Reports(ctx)
-	if err != nil {
-		c.Log.Warn("metrics show old values", "error", err)
-	}
-	status := c.Status()
-	s.gauge("build_info", "The version that runs; always 1.", 1, "version", c.Version)
-	s.control(status)
-	s.cores(reports)
-	s.vips(status.Plan, reports)
-	for _, p := range c.Ports {
-		c.port(s, p)
-	}
-	for _, p := range c.Pools() {
-		s.gauge("mempool_free", "Frames in the pool.", float64(p.Free), "pool", p.Name)
-		s.gauge("mempool_size", "Frames that the pool has in all.", float64(p.Size), "pool", p.Name)
-	}
-}
-
-// sender makes metrics of values. Labels are pairs of name and value.
-type sender chan<- prometheus.Metric
-
-func (s sender) counter(name, help string, value float64, labels ...string) {
-	s.send(prometheus.CounterValue, name, help, value, labels)
-}
-
-func (s sender) gauge(name, help string, value float64, labels ...string) {
-	s.send(prometheus.GaugeValue, name, help, value, labels)
-}
-
-func (s sender) send(kind prometheus.ValueType, name, help string, value float64, labels []string) {
-	var names, values []string
-	for i := 0; i+1 < len(labels); i += 2 {
-		names, values = append(names, labels[i]), append(values, labels[i+1])
-	}
-	desc := prometheus.NewDesc("guideway_"+name, help, names, nil)
-	m, err := prometheus.NewConstMetric(desc, kind, value, values...)
-	if err != nil {
-		m = prometheus.NewInvalidMetric(desc, err)
-	}
-	s <- m
-}
-
-func truth(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-func cpu(n int) string { return strconv.Itoa(n) }

@@ -1,8 +1,10 @@
 package metrics
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -23,10 +25,7 @@ func Serve(at config.Listen, s Source) (*Server, error) {
 	if at == (config.Listen{}) {
 		return &Server{}, nil
 	}
-	if at.Network == "unix" {
-		os.Remove(at.Address) // of a process that was killed
-	}
-	listener, err := net.Listen(at.Network, at.Address)
+	listener, err := listen(at)
 	if err != nil {
 		return nil, fmt.Errorf("[metrics].listen: %w", err)
 	}
@@ -44,6 +43,22 @@ func Serve(at config.Listen, s Source) (*Server, error) {
 	return server, nil
 }
 
+// listen takes the place of a process that was killed and left its Unix
+// socket behind, but not of one that still answers there, nor of any other
+// kind of file.
+func listen(at config.Listen) (net.Listener, error) {
+	if at.Network == "unix" {
+		if info, err := os.Lstat(at.Address); err == nil && info.Mode().Type() == fs.ModeSocket {
+			if c, err := net.Dial("unix", at.Address); err == nil {
+				c.Close()
+				return nil, fmt.Errorf("another process serves at %s", at.Address)
+			}
+			os.Remove(at.Address) // if this fails, so does Listen, and says why
+		}
+	}
+	return net.Listen(at.Network, at.Address)
+}
+
 // URL returns where the metrics are.
 func (s *Server) URL() string {
 	switch {
@@ -55,9 +70,19 @@ func (s *Server) URL() string {
 	return "http://" + s.listener.Addr().String() + "/metrics"
 }
 
-// Close stops serving.
+// closeLimit is how long Close waits: longer than a scrape takes whose cores
+// do not answer.
+const closeLimit = 2 * answerLimit
+
+// Close stops serving and waits for the scrapes under way, because what they
+// read, ports and pools, is closed next. It may be called twice.
 func (s *Server) Close() error {
 	if s.http == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	if s.http.Shutdown(ctx) == nil {
 		return nil
 	}
 	return s.http.Close()

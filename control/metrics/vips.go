@@ -6,43 +6,59 @@ import (
 	"guideway/maglev/fib"
 )
 
+var (
+	vipPackets     = counter("vip_packets_total", "Packets to a VIP that went to a backend.", "vip")
+	vipBytes       = counter("vip_bytes_total", "IP bytes to a VIP that went to a backend, without the tunnel.", "vip")
+	vipTableSlots  = gauge("vip_table_slots", "Size of a VIP's lookup table.", "vip")
+	vipTableDigest = gauge("vip_table_digest", "The upper 52 bits of the digest of a VIP's lookup table: nodes with the same table show the same number.", "vip")
+	backendPackets = counter("backend_packets_total", "Packets to a VIP that went to a backend.", "vip", "backend")
+	backendShare   = gauge("backend_share", "Share of new flows that a backend gets of a VIP.", "vip", "backend")
+	backendServing = gauge("backend_serving", "Whether a backend takes new flows of a VIP.", "vip", "backend")
+)
+
 // vips shows each VIP and its backends, summed over the cores.
 func (s sender) vips(p *plan.Plan, reports []*lcore.Report) {
-	for _, v := range p.VIPs {
-		packets, bytes := service(reports, int(v.Service))
-		s.counter("vip_packets_total", "Packets to a VIP that went to a backend.", float64(packets), "vip", v.Name)
-		s.counter("vip_bytes_total", "IP bytes to a VIP that went to a backend, without the tunnel.", float64(bytes), "vip", v.Name)
+	for i := range p.VIPs {
+		v := &p.VIPs[i]
+		count := service(reports, v)
+		s.send(vipPackets, float64(count.Packets), v.Name)
+		s.send(vipBytes, float64(count.Bytes), v.Name)
+		slots := 0
 		if v.Table != nil {
-			s.gauge("vip_table_slots", "Size of a VIP's lookup table.", float64(len(v.Table.Slots())), "vip", v.Name)
-			s.gauge("vip_table_digest", "The upper 52 bits of the digest of a VIP's lookup table: nodes with the same table show the same number.",
-				float64(v.Table.Digest()>>12), "vip", v.Name)
+			slots = len(v.Table.Slots())
+			s.send(vipTableSlots, float64(slots), v.Name)
+			s.send(vipTableDigest, float64(v.Table.Digest()>>12), v.Name)
 		}
-		for _, b := range v.Backends {
-			address := b.Address.String()
-			s.counter("backend_packets_total", "Packets to a VIP that went to a backend.", float64(endpoint(reports, b.Endpoint)), "vip", v.Name, "backend", address)
-			share := 0.0
-			if v.Table != nil {
-				share = float64(b.Slots) / float64(len(v.Table.Slots()))
+		for j := range v.Backends {
+			b := &v.Backends[j]
+			address, share := b.Address.String(), 0.0
+			if slots > 0 {
+				share = float64(b.Slots) / float64(slots)
 			}
-			s.gauge("backend_share", "Share of new flows that a backend gets of a VIP.", share, "vip", v.Name, "backend", address)
-			s.gauge("backend_serving", "Whether a backend takes new flows of a VIP.", truth(b.State == fib.Serving), "vip", v.Name, "backend", address)
+			s.send(backendPackets, float64(endpoint(reports, b)), v.Name, address)
+			s.send(backendShare, share, v.Name, address)
+			s.send(backendServing, truth(b.State == fib.Serving), v.Name, address)
 		}
 	}
 }
 
-func service(reports []*lcore.Report, id int) (packets, bytes uint64) {
+// knows tells whether a core counted for the holder of an id that was given
+// with the snapshot born, or still for another before it.
+func knows(r *lcore.Report, born uint64) bool { return r != nil && r.Generation >= born }
+
+func service(reports []*lcore.Report, v *plan.VIP) (sum lcore.ServiceCount) {
 	for _, r := range reports {
-		if r != nil && id < len(r.Services) {
-			packets += r.Services[id].Packets
-			bytes += r.Services[id].Bytes
+		if id := int(v.Service); knows(r, v.Born) && id < len(r.Services) {
+			sum.Packets += r.Services[id].Packets
+			sum.Bytes += r.Services[id].Bytes
 		}
 	}
-	return packets, bytes
+	return sum
 }
 
-func endpoint(reports []*lcore.Report, v fib.Value) (packets uint64) {
+func endpoint(reports []*lcore.Report, b *plan.Backend) (packets uint64) {
 	for _, r := range reports {
-		if id := int(v.ID()); r != nil && id < len(r.Endpoints) {
+		if id := int(b.Endpoint.ID()); knows(r, b.Born) && id < len(r.Endpoints) {
 			packets += r.Endpoints[id]
 		}
 	}

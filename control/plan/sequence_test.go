@@ -60,7 +60,7 @@ func drawConfig(t *rapid.T, last *config.Config) *config.Config {
 			c.Pools = append(c.Pools, pool)
 			c.VIPs = append(c.VIPs, config.VIP{
 				Name: name, Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 32),
-				Protocol: config.ProtocolTCP, Pools: []string{name}, TableSize: 251,
+				Protocol: config.ProtocolTCP, Pools: []string{name}, TableSize: 67,
 			})
 		}
 	}
@@ -120,7 +120,7 @@ func TestSequencesOfConfigs(t *testing.T) {
 			}
 			return p
 		}
-		steps := rapid.IntRange(2, 30).Draw(t, "steps")
+		steps := rapid.IntRange(2, 24).Draw(t, "steps")
 		for step := 1; step <= steps; step++ {
 			c = drawConfig(t, c)
 			last := here

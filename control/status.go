@@ -1,0 +1,39 @@
+package control
+
+import (
+	"time"
+
+	"guideway/control/config"
+	"guideway/control/metrics"
+	"guideway/control/plan"
+)
+
+// Status is the manager's state at one moment. It is never changed: a new
+// state is a new Status.
+type Status struct {
+	Config   *config.Config
+	Warnings config.Warnings // of Config
+	Plan     *plan.Plan      // for Config: handed to every core, or about to be in this moment
+	Planned  time.Duration   // what making Plan took
+	Since    time.Time       // when Plan was published
+
+	Reloads        Results // by how they ended
+	LastSuccessful bool    // the last load, the first one included
+	LastError      error   // nil if LastSuccessful
+}
+
+// Results count reloads by how they ended.
+type Results struct {
+	Success  uint64 // in effect on every core
+	Rejected uint64 // the file has faults, or wants what only a restart can give: nothing changed
+	Late     uint64 // published, but a core has not taken it over in time
+}
+
+// Metrics is the status as metrics show it.
+func (m *Manager) Metrics() metrics.Status {
+	s := m.Status()
+	return metrics.Status{
+		Lcores: s.Config.DPDK.Lcores, Plan: s.Plan, Planned: s.Planned, Since: s.Since, LastSuccessful: s.LastSuccessful,
+		Reloads: map[string]uint64{"success": s.Reloads.Success, "rejected": s.Reloads.Rejected, "late": s.Reloads.Late},
+	}
+}
