@@ -1,8 +1,6 @@
 package fragments
 
-import (
-	"guideway/maglev/flow"
-)
+import "guideway/maglev/flow"
 
 // none ends a chain or a list of indices.
 const none = ^uint32(0)
@@ -80,7 +78,7 @@ func (c *choices) find(k *flow.Key, h uint64, now int64) *choice {
 // early tells whether it took the place of one before its time.
 func (c *choices) add(k *flow.Key, h uint64, now int64) (e *choice, early bool) {
 	if int(c.span) == len(c.ring) {
-		early = c.ring[c.oldest].until > now && c.ring[c.oldest].used
+		early = c.ring[c.oldest].until > now // a hole is past its time
 		c.pop()
 	}
 	i := c.oldest + c.span
@@ -123,7 +121,7 @@ func (c *choices) forget(i uint32) {
 // Nothing needs it but an honest count.
 func (c *choices) expire(now int64, budget int) {
 	for ; budget > 0 && c.span > 0; budget-- {
-		if e := &c.ring[c.oldest]; e.used && e.until > now {
+		if c.ring[c.oldest].until > now { // so it is no hole
 			return
 		}
 		c.pop()

@@ -79,13 +79,13 @@ func key6(id uint32) flow.Key {
 }
 
 // split cuts an IP packet, which packet.Parse finds whole behind an Ethernet
-// header, into fragments at random places. at is where its fragmentable part
+// header, into fragments at random places, of so many bytes of data. at is where its fragmentable part
 // begins; for IPv6, next is the header that is there, and the byte that names
 // it is at naming.
-func split(r *rand.Rand, ip []byte, at, naming int, id uint32, smallest int) (frames [][]byte) {
+func split(r *rand.Rand, ip []byte, at, naming int, id uint32, smallest, largest int) (frames [][]byte) {
 	data := ip[at:]
 	for offset := 0; offset < len(data); {
-		n := max(smallest, 8*(1+r.IntN(1+len(data)/16)))
+		n := min(max(smallest, 8*(1+r.IntN(1+len(data)/16))), largest)
 		more := 1
 		if offset+n >= len(data) {
 			n, more = len(data)-offset, 0

@@ -65,6 +65,8 @@ func TestRead(t *testing.T) {
 		{"IPv6 later with another next header", eth(0x86dd, ip6(44, frag(59, 3, 0, 9), zeros(5))), Later,
 			Piece{Key: key6(9), Offset: 24, Length: 5}},
 		{"IPv6 first ends in an extension header", eth(0x86dd, ip6(44, frag(60, 0, 1, 9), ext(17, 3)[:16])), TooShort, Piece{}},
+		{"IPv6 first ends eight bytes short of an extension header's end", eth(0x86dd, ip6(44, frag(60, 0, 1, 9), ext(17, 1)[:8])), TooShort, Piece{}},
+		{"IPv6 first ends before an extension header", eth(0x86dd, ip6(44, frag(60, 0, 1, 9), ext(60, 0))), TooShort, Piece{}},
 		{"IPv6 first ends before the transport header", eth(0x86dd, ip6(44, frag(60, 0, 1, 9), ext(17, 1))), TooShort, Piece{}},
 		{"IPv6 first ends in the transport header", eth(0x86dd, ip6(44, frag(60, 0, 1, 9), ext(6, 0), tcp(0)[:16])), TooShort, Piece{}},
 		{"IPv6 first with a fragment header again", eth(0x86dd, ip6(44, frag(44, 0, 1, 9), frag(17, 0, 0, 9), udp(8))), BadChain, Piece{}},
@@ -129,7 +131,7 @@ func TestReadAgreesWithWholePackets(t *testing.T) {
 
 		var pieces []Piece
 		covered := 0
-		for i, frame := range split(r, ip, at, naming, id, 32) {
+		for i, frame := range split(r, ip, at, naming, id, 32, 1<<16) {
 			var h packet.Headers
 			var p Piece
 			if got := packet.Parse(frame, 0, &h); got != packet.Fragment {
