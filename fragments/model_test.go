@@ -381,7 +381,7 @@ func TestModel(t *testing.T) {
 func TestModelAtLength(t *testing.T) {
 	r := rand.New(rand.NewPCG(4, 3))
 	var sum Stats
-	for i := range 100 {
+	for i := range 60 {
 		ops := make([]byte, 1+3*500)
 		for k := range ops {
 			ops[k] = byte(r.Uint32())
