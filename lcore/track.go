@@ -9,6 +9,7 @@ import (
 // by the service's Maglev table, and remembers it.
 func (w *Worker) track() {
 	now := conntrack.Ticks(w.rx.Now)
+	services, endpoints := w.counters.services, w.counters.endpoints
 	for i := range w.items[:w.n] {
 		it := &w.items[i]
 		e := w.endpoint(it, now)
@@ -18,10 +19,10 @@ func (w *Worker) track() {
 			continue
 		}
 		it.tunnel = e.Tunnel
-		service := &w.counters.services[it.service]
+		service := &services[it.service]
 		service.packets++
 		service.bytes += uint64(it.inner)
-		w.counters.endpoints[e.Value.ID()]++
+		endpoints[e.Value.ID()]++
 	}
 }
 
@@ -39,6 +40,12 @@ func (w *Worker) endpoint(it *item, now conntrack.Tick) *fib.Endpoint {
 			return e
 		}
 	}
+	return w.selectEndpoint(it, at, known, now)
+}
+
+// selectEndpoint picks an endpoint from the service's table and remembers it:
+// in the entry at, if the flow has one.
+func (w *Worker) selectEndpoint(it *item, at conntrack.Slot, known bool, now conntrack.Tick) *fib.Endpoint {
 	value := w.snapshot.Service(it.service).Pick(&it.key)
 	e, ok := w.snapshot.Endpoint(value, it.service)
 	if !ok {
