@@ -31,8 +31,8 @@ const mostTorn = 5
 // Neighbours are kept up notification by notification: each carries the whole
 // entry. Of links, addresses and routes a notification only says that it is
 // time to read them again: the kernel removes IPv4 routes without saying so when a
-// link goes down or an address is removed, and replacing and appending cannot
-// be told apart by what arrives. What is read is newer than any notification
+// link goes down, a next-hop object or (before Linux 6.5) a source address is
+// removed, and replacing and appending cannot be told apart by what arrives. What is read is newer than any notification
 // taken from the socket before; those still in it repeat an older state and then
 // the same one, so the mirror always ends at what the kernel has.
 type mirror struct {

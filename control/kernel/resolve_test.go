@@ -62,7 +62,7 @@ func TestResolverSteps(t *testing.T) {
 // TestResolverRate: thousands of neighbours that never answer are asked for in
 // turn, never more than the rate, each no more often than its backoff says.
 func TestResolverRate(t *testing.T) {
-	const n = 5000
+	const n = 2000
 	wanted := map[target]bool{}
 	for i := range n {
 		wanted[target{1, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})}] = true
@@ -71,10 +71,7 @@ func TestResolverRate(t *testing.T) {
 	r.aim(wanted)
 	now, total, asked := start, 0, map[target]int{}
 	window := map[int]int{} // requests by second
-	for turns := 0; now.Before(at(30)); turns++ {
-		if turns > 30*2*askRate/askBurst+100 {
-			t.Fatalf("%d turns in %v", turns, now.Sub(start))
-		}
+	for now.Before(at(12)) {
 		ask, again := r.due(now, nil)
 		if len(ask) > askBurst {
 			t.Fatalf("%d at once", len(ask))
@@ -87,14 +84,14 @@ func TestResolverRate(t *testing.T) {
 		if !again.After(now) {
 			t.Fatalf("comes again at once, at %v", now.Sub(start))
 		}
-		now = again
+		now = earlier(again, now.Add(20*time.Millisecond)) // changes make it look more often
 	}
 	for second, count := range window {
 		if count > askRate+askBurst {
 			t.Errorf("%d requests in second %d", count, second)
 		}
 	}
-	if len(asked) != n || total < 25*askRate {
+	if len(asked) != n || total < 10*askRate {
 		t.Errorf("%d of %d neighbours asked for, %d requests", len(asked), n, total)
 	}
 	least, most := math.MaxInt, 0
