@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"guideway/maglev/conntrack"
+)
 
 // Conntrack sizes the connection table that each lcore has of its own.
 type Conntrack struct {
@@ -19,7 +23,7 @@ type Timeouts struct {
 
 const (
 	minFlows     = 1 << 10
-	maxFlows     = 1 << 28
+	maxFlows     = conntrack.MaxFlows
 	defaultFlows = 1 << 20
 )
 

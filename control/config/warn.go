@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"guideway/maglev/conntrack"
 )
 
 const (
@@ -14,8 +16,7 @@ const (
 	greIPv4 = 20 + 4 // outer IPv4 header and GRE without options (RFC 2784)
 	greIPv6 = 40 + 4
 
-	flowBytes  = 64      // of a connection table per flow, IPv6 and slack included
-	slotBytes  = 4       // of a lookup table
+	slotBytes  = 2       // of a lookup table
 	muchMemory = 8 << 30 // from here on a person should have meant it
 )
 
@@ -72,9 +73,14 @@ func (c *Config) warnUnused(d *draft, r *report) {
 }
 
 func (c *Config) warnMemory(d *draft, r *report) {
-	if n := uint64(c.Conntrack.FlowsPerCore) * uint64(len(c.DPDK.Lcores)) * flowBytes; n > muchMemory {
-		r.warn(d.flowsAt, "conntrack.flows_per_core: %d flows on each of %d lcores take about %s of memory, beside [dpdk].memory",
-			c.Conntrack.FlowsPerCore, len(c.DPDK.Lcores), binary(n))
+	tablesBytes := uint64(conntrack.Bytes(c.Conntrack.FlowsPerCore)) * uint64(len(c.DPDK.Lcores))
+	if tablesBytes > c.DPDK.Memory {
+		then := "more hugepages are taken, if there are any"
+		if !c.DPDK.Huge {
+			then = "guidewayd will not start"
+		}
+		r.warn(d.flowsAt, "conntrack.flows_per_core: %d flows on each of %d lcores take %s, more than all of dpdk.memory (%s), where packet buffers have to fit as well: %s",
+			c.Conntrack.FlowsPerCore, len(c.DPDK.Lcores), binary(tablesBytes), binary(c.DPDK.Memory), then)
 	}
 	slots := uint64(0)
 	tables := map[string]bool{}
