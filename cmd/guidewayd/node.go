@@ -85,7 +85,7 @@ func (n *node) openPorts() error {
 			Extra: ringFrames * len(n.cfg.DPDK.Lcores) * (len(n.cfg.Ports) - 1),
 		})
 		if err != nil {
-			errs = append(errs, fmt.Errorf("port %q: %w", c.Name, err))
+			errs = append(errs, err)
 			continue
 		}
 		info, link := p.Info(), p.Link()
@@ -156,7 +156,7 @@ func (n *node) poll() error {
 	for i, w := range n.workers {
 		t, err := n.eal.Poll(n.cfg.DPDK.Lcores[i], w.Run)
 		if err != nil {
-			return err
+			return fmt.Errorf("lcore %d: %w", n.cfg.DPDK.Lcores[i], err)
 		}
 		n.threads = append(n.threads, t)
 	}
@@ -186,7 +186,7 @@ func (n *node) close() error {
 	errs = append(errs, err)
 	if leaked != 0 {
 		errs = append(errs, fmt.Errorf("%d frames have not come back to their pools", leaked))
-	} else if err == nil {
+	} else if err == nil && len(n.threads) > 0 {
 		n.log.Info("stopped: every frame is back in its pool")
 	}
 	return errors.Join(errs...)
