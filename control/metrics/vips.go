@@ -7,11 +7,11 @@ import (
 )
 
 var (
-	vipPackets     = counter("vip_packets_total", "Packets to a VIP that went to a backend.", "vip")
-	vipBytes       = counter("vip_bytes_total", "IP bytes to a VIP that went to a backend, without the tunnel.", "vip")
+	vipPackets     = counter("vip_packets_total", "Packets to a VIP for which a backend was selected.", "vip")
+	vipBytes       = counter("vip_bytes_total", "Bytes of these packets from the IP header on, without the tunnel.", "vip")
 	vipTableSlots  = gauge("vip_table_slots", "Size of a VIP's lookup table.", "vip")
 	vipTableDigest = gauge("vip_table_digest", "The upper 52 bits of the digest of a VIP's lookup table: nodes with the same table show the same number.", "vip")
-	backendPackets = counter("backend_packets_total", "Packets to a VIP that went to a backend.", "vip", "backend")
+	backendPackets = counter("backend_packets_total", "Packets to a VIP for which this backend was selected.", "vip", "backend")
 	backendShare   = gauge("backend_share", "Share of new flows that a backend gets of a VIP.", "vip", "backend")
 	backendServing = gauge("backend_serving", "Whether a backend takes new flows of a VIP.", "vip", "backend")
 )
