@@ -60,3 +60,28 @@ func BenchmarkTurn(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkStage is the cost of single stages, over a burst of 64 packets.
+func BenchmarkStage(b *testing.B) {
+	for _, stage := range []struct {
+		name string
+		run  func(*Worker)
+	}{
+		{"parse", func(w *Worker) { w.rx.N = pmd.MaxBurst; w.parse(0) }},
+		{"track", (*Worker).track},
+	} {
+		b.Run(stage.name, func(b *testing.B) {
+			r := newRig(b, memport.Config{}, "10.0.0.1", "10.0.0.2", "10.0.0.3")
+			r.worker.ports[0].Queue = loopPort(1<<10, pmd.MaxBurst).Queue(0)
+			for range 100 {
+				r.worker.Turn()
+			}
+			r.worker.receive(0)
+			r.worker.parse(0)
+			for b.Loop() {
+				stage.run(r.worker)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/pmd.MaxBurst, "ns/packet")
+		})
+	}
+}
