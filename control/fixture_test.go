@@ -182,15 +182,15 @@ func (r *rig) generations() []uint64 {
 // A client is one connection; its number decides its core too.
 type client int
 
-// data is a segment in the middle of the connection to 203.0.113.1.
-func (c client) data() []byte {
+// segment is one of the connection to 203.0.113.1, with the given flags.
+func (c client) segment(flags uint8) []byte {
 	b := make([]byte, 14+20+20)
 	packet.PutEthernet(b, [6]byte{2, 0, 0, 0, 0, 0x11}, [6]byte{2, 0, 0, 0, 0, 0x99}, 0, packet.EtherTypeIPv4)
 	packet.PutIPv4(b[14:], 61, packet.ProtoTCP, 0xc6336401, 0xcb007101)
 	packet.SetIPv4(b[14:], 0, 40, packet.IPv4Rest(b[14:]))
 	binary.BigEndian.PutUint16(b[34:], uint16(c))
 	binary.BigEndian.PutUint16(b[36:], 80)
-	b[34+12], b[34+13] = 5<<4, packet.TCPAck
+	b[34+12], b[34+13] = 5<<4, flags
 	return b
 }
 
@@ -206,10 +206,12 @@ func decode(frame []byte) sent {
 	return sent{client(binary.BigEndian.Uint16(inner[20:])), netip.AddrFrom4([4]byte(frame[14+16:]))}
 }
 
-// inject hands each client's next segment to its core.
-func (r *rig) inject(clients int) {
-	for c := range client(clients) {
-		r.port.Inject(int(c)%rigCores, c.data())
+// inject hands the next segment of each of the first clients to its core.
+func (r *rig) inject(clients int) { r.injectFrom(0, clients, packet.TCPAck) }
+
+func (r *rig) injectFrom(first, clients int, flags uint8) {
+	for c := client(first); c < client(first+clients); c++ {
+		r.port.Inject(int(c)%rigCores, c.segment(flags))
 	}
 }
 
