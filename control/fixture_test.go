@@ -103,7 +103,7 @@ func newRig(t *testing.T, text string) *rig {
 	r.manager, err = New(Options{
 		Path: r.path, Config: c, Warnings: warnings, Group: r.group,
 		Ports: []plan.Port{{MAC: [6]byte{2, 0, 0, 0, 0, 0x11}, MTU: 1600}}, Workers: 1,
-		Log: slog.New(slog.NewTextHandler(r.log, nil)), AwaitLimit: 200 * time.Millisecond,
+		Log: slog.New(slog.NewTextHandler(r.log, nil)), AwaitLimit: 20 * time.Second, // the machine may be busy
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -160,6 +160,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 // counts as late. The next one mends it when the core is back.
 func TestStalledCore(t *testing.T) {
 	r := newRig(t, oneVIP)
+	r.manager.o.AwaitLimit = 100 * time.Millisecond
 	resume := r.stall(1)
 	lines := r.reload(oneVIP + vipText("two", 2, backend(3)))
 	resume()
@@ -175,6 +176,7 @@ func TestStalledCore(t *testing.T) {
 		t.Error("what was published is not what the status shows")
 	}
 
+	r.manager.o.AwaitLimit = 20 * time.Second
 	r.reload(oneVIP)
 	if st := r.manager.Status(); st.Reloads != (Results{Late: 1, Success: 1}) || !st.LastSuccessful || st.LastError != nil {
 		t.Errorf("after the core came back: %+v", *st)
