@@ -27,12 +27,12 @@ func loopPort(flows uint64, frames int) *memport.Loop {
 // BenchmarkLoop is what the port in memory costs by itself.
 func BenchmarkLoop(b *testing.B) {
 	q := loopPort(1<<16, 64).Queue(0)
-	burst := new(pmd.Burst)
+	frames := new(pmd.Burst)
 	for b.Loop() {
-		q.Rx(burst, pmd.MaxBurst)
-		q.Tx(burst)
+		q.Rx(frames, burst)
+		q.Tx(frames)
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/pmd.MaxBurst, "ns/packet")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/burst, "ns/packet")
 }
 
 // BenchmarkTurn is the whole packet path on the port in memory.
@@ -49,7 +49,7 @@ func BenchmarkTurn(b *testing.B) {
 			}
 			r.worker.conntrack = table
 			r.worker.ports[0].Queue = loopPort(flows, 64).Queue(0)
-			for range 2 * int(flows) / pmd.MaxBurst {
+			for range 2 * int(flows) / burst {
 				r.worker.Turn()
 			}
 			packets := 0
@@ -61,18 +61,18 @@ func BenchmarkTurn(b *testing.B) {
 	}
 }
 
-// BenchmarkStage is the cost of single stages, over a burst of 64 packets.
+// BenchmarkStage is the cost of single stages, over a burst.
 func BenchmarkStage(b *testing.B) {
 	for _, stage := range []struct {
 		name string
 		run  func(*Worker)
 	}{
-		{"parse", func(w *Worker) { w.rx.N = pmd.MaxBurst; w.parse(0) }},
+		{"parse", func(w *Worker) { w.rx.N = burst; w.parse(0) }},
 		{"track", (*Worker).track},
 	} {
 		b.Run(stage.name, func(b *testing.B) {
 			r := newRig(b, memport.Config{}, "10.0.0.1", "10.0.0.2", "10.0.0.3")
-			r.worker.ports[0].Queue = loopPort(1<<10, pmd.MaxBurst).Queue(0)
+			r.worker.ports[0].Queue = loopPort(1<<10, burst).Queue(0)
 			for range 100 {
 				r.worker.Turn()
 			}
@@ -81,7 +81,7 @@ func BenchmarkStage(b *testing.B) {
 			for b.Loop() {
 				stage.run(r.worker)
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/pmd.MaxBurst, "ns/packet")
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/burst, "ns/packet")
 		})
 	}
 }

@@ -1,7 +1,7 @@
 // Package lcore is the packet path: one Worker polls the queues of one core
 // and takes every received frame to its verdict.
 //
-// A burst of up to [pmd.MaxBurst] frames goes through stages, each over the
+// A burst of up to 32 frames goes through stages, each over the
 // whole burst, so that the memory which the next stage needs is fetched while
 // this one works. One file each, in the order of the way:
 //
@@ -60,7 +60,7 @@ type Worker struct {
 	answered *Report // the last one asked for
 
 	rx    pmd.Burst             // the burst at hand
-	items [pmd.MaxBurst]item    // its frames that are still on their way
+	items [burst]item           // its frames that are still on their way
 	n     int                   // how many items
 	lines [prefetch.Max]uintptr // what the next stage reads
 	drops pmd.Burst             // frames to free
@@ -138,7 +138,7 @@ func (w *Worker) Turn() int {
 // the queues are empty or have been given as many turns as the largest ring
 // holds bursts: a sender that goes on must not keep us here.
 func (w *Worker) finish() {
-	const turns = 8192 / pmd.MaxBurst
+	const turns = 8192 / burst
 	for range turns {
 		if w.Turn() == 0 {
 			return
