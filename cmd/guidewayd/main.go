@@ -80,14 +80,14 @@ func run(path string, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, node.close()) }()
 
 	manager, err := control.New(control.Options{
-		Path: path, Config: cfg, Group: node.group, Ports: node.facts(), Workers: node.controlCPUs, Log: log,
+		Path: path, Config: cfg, Warnings: warnings, Group: node.group, Ports: node.facts(), Workers: node.controlCPUs, Log: log,
 	})
 	if err != nil {
 		return err
 	}
 	server, err := metrics.Serve(cfg.Metrics.Listen, metrics.Source{
 		Version: version, Reports: node.group.Reports, Ports: node.ports, Pools: node.eal.Pools,
-		Status: func() metrics.Status { return metricsStatus(manager.Status()) }, Log: log,
+		Status: manager.Metrics, Log: log,
 	})
 	if err != nil {
 		return err
@@ -117,11 +117,4 @@ func run(path string, log *slog.Logger) (err error) {
 		return nil
 	}
 	return nil
-}
-
-func metricsStatus(s *control.Status) metrics.Status {
-	return metrics.Status{
-		Plan: s.Plan, LastSuccessful: s.LastSuccessful,
-		Reloads: map[string]uint64{"success": s.Reloads.Success, "rejected": s.Reloads.Rejected, "late": s.Reloads.Late},
-	}
 }
