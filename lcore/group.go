@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"guideway/maglev/fib"
@@ -13,20 +14,27 @@ import (
 type Group struct {
 	workers []*Worker
 
-	mu      sync.Mutex // of the control plane's callers; cores never take it
-	reports []*Report  // the last one of each worker
+	// Cores take none of these.
+	publishing sync.Mutex
+	asking     chan struct{} // holds a token while somebody waits for reports
+
+	reports []atomic.Pointer[Report] // the last one of each worker; writer: who holds the token
 }
 
 // NewGroup makes a group of workers.
 func NewGroup(workers ...*Worker) *Group {
-	return &Group{workers: workers, reports: make([]*Report, len(workers))}
+	return &Group{
+		workers: workers,
+		asking:  make(chan struct{}, 1),
+		reports: make([]atomic.Pointer[Report], len(workers)),
+	}
 }
 
 // Publish gives every core a new snapshot, by one pointer each. Cores take it
 // over at their next turn; Await tells when.
 func (g *Group) Publish(s *fib.Snapshot) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.publishing.Lock()
+	defer g.publishing.Unlock()
 	for _, w := range g.workers {
 		last := w.mail.edition.Load()
 		e := &edition{snapshot: s, counters: last.counters, fresh: newHolders(last.snapshot, s)}
@@ -98,10 +106,14 @@ func (g *Group) Await(ctx context.Context, generation uint64) error {
 
 // Reports asks every core for its counters. A core that does not answer before
 // ctx ends keeps its last report, which is then marked by the error; one that
-// never answered has a nil report.
+// never answered has a nil report. One caller asks at a time.
 func (g *Group) Reports(ctx context.Context) ([]*Report, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	select {
+	case g.asking <- struct{}{}:
+		defer func() { <-g.asking }()
+	case <-ctx.Done():
+		return g.last(), fmt.Errorf("somebody else waits for the cores: %w", ctx.Err())
+	}
 	asked := make([]*Report, len(g.workers))
 	for i, w := range g.workers {
 		asked[i] = newReport(w.mail.edition.Load())
@@ -118,14 +130,24 @@ func (g *Group) Reports(ctx context.Context) ([]*Report, error) {
 				late = append(late, w.cpu)
 				continue
 			}
-			g.reports[i], asked[i] = asked[i], nil
+			g.reports[i].Store(asked[i])
+			asked[i] = nil
 		}
 		return len(late) == 0
 	})
 	if err != nil {
 		err = fmt.Errorf("cores %v do not answer: %w", late, err)
 	}
-	return append([]*Report(nil), g.reports...), err
+	return g.last(), err
+}
+
+// last returns the last report of every core.
+func (g *Group) last() []*Report {
+	reports := make([]*Report, len(g.reports))
+	for i := range g.reports {
+		reports[i] = g.reports[i].Load()
+	}
+	return reports
 }
 
 // Final returns every core's counters after its Run has returned.

@@ -333,3 +333,26 @@ func TestSilentCoresAreNamed(t *testing.T) {
 		t.Errorf("Reports: %v, %v", reports, err)
 	}
 }
+
+// Whoever waits for a silent core holds up neither a change nor, beyond its
+// own patience, another one who asks.
+func TestWaitingForASilentCoreHoldsUpNobody(t *testing.T) {
+	r := newRig(t, memport.Config{}, "10.0.0.1")
+	patient, release := context.WithCancel(context.Background())
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		r.group.Reports(patient)
+	}()
+	for len(r.group.asking) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	r.publish() // would hang
+	hasty, cancel := context.WithTimeout(context.Background(), 5*time.Millisecond)
+	defer cancel()
+	if _, err := r.group.Reports(hasty); err == nil {
+		t.Error("a second caller was answered, although the core is silent")
+	}
+	release()
+	<-asked
+}
