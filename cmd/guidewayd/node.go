@@ -90,7 +90,11 @@ func (n *node) openPorts() error {
 		}
 		info, link := p.Info(), p.Link()
 		n.log.Info("port open", "port", info.Name, "device", info.Device, "driver", info.Driver,
-			"mac", net.HardwareAddr(info.MAC[:]).String(), "mtu", info.MTU, "queues", info.Queues, "link", link.Up)
+			"mac", net.HardwareAddr(info.MAC[:]).String(), "mtu", info.MTU, "queues", info.RxQueues, "link", link.Up)
+		if info.RxQueues < len(n.cfg.DPDK.Lcores) {
+			n.log.Warn("a port has fewer receive queues than there are lcores: the last lcores get nothing from it",
+				"port", info.Name, "queues", info.RxQueues, "lcores", len(n.cfg.DPDK.Lcores))
+		}
 		n.ports = append(n.ports, p)
 	}
 	return errors.Join(errs...)
