@@ -60,7 +60,7 @@ func (w *Worker) classify(f *pmd.Frame, frame []byte, vlan uint16, it *item, h *
 	}
 	switch h.Proto {
 	case packet.ProtoICMP, packet.ProtoICMPv6:
-		return w.unlessNotVIP(it, ICMPDropped)
+		return w.relate(frame, it, h)
 	case packet.ProtoGRE, packet.ProtoIPIP, packet.ProtoIPv6:
 		return w.unlessNotVIP(it, Tunnelled)
 	}

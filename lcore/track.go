@@ -36,24 +36,28 @@ func (w *Worker) endpoint(it *item, now conntrack.Tick) *fib.Endpoint {
 	if known {
 		e, valid := w.snapshot.Endpoint(fib.Value(w.conntrack.Value(at)), it.service)
 		if valid && (e.State == fib.Serving || e.State == fib.Draining && it.event != conntrack.Syn) {
-			w.conntrack.Touch(at, now, it.event)
+			if it.event != related {
+				w.conntrack.Touch(at, now, it.event)
+			}
 			return e
 		}
 	}
 	return w.selectEndpoint(it, at, known, now)
 }
 
-// selectEndpoint picks an endpoint from the service's table and remembers it:
-// in the entry at, if the flow has one.
+// selectEndpoint picks an endpoint from the service's table and, if the packet
+// is the flow's own, remembers it: in the entry at, if the flow has one.
 func (w *Worker) selectEndpoint(it *item, at conntrack.Slot, known bool, now conntrack.Tick) *fib.Endpoint {
 	value := w.snapshot.Service(it.service).Pick(&it.key)
 	e, ok := w.snapshot.Endpoint(value, it.service)
 	if !ok {
 		return nil
 	}
-	if known {
+	switch {
+	case it.event == related:
+	case known:
 		w.conntrack.Replace(at, uint32(value), now, it.event)
-	} else {
+	default:
 		w.conntrack.Insert(&it.key, it.hash, uint32(value), now, it.event)
 	}
 	return e

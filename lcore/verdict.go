@@ -24,7 +24,9 @@ const (
 	NotVIP                            // for an address that is no VIP of ours
 	NoService                         // for a VIP, but not a protocol and port of it
 	FragmentDropped                   // a fragment for a VIP
-	ICMPDropped                       // ICMP or ICMPv6 for a VIP
+	ICMPDropped                       // ICMP or ICMPv6 for a VIP that is no error about a flow
+	ICMPUnreadable                    // an ICMP error whose quoted packet does not tell a flow
+	ICMPMismatch                      // an ICMP error about a packet of another address than it is sent to
 	Tunnelled                         // GRE or IP-in-IP for a VIP: would go round in circles
 	NoBackend                         // the service has no backend that takes the flow
 	TooBig                            // does not fit the egress MTU once encapsulated
@@ -52,6 +54,8 @@ var verdictNames = [Verdicts]string{
 	NoService:          "no_service",
 	FragmentDropped:    "fragment_dropped",
 	ICMPDropped:        "icmp_dropped",
+	ICMPUnreadable:     "icmp_unreadable",
+	ICMPMismatch:       "icmp_mismatch",
 	Tunnelled:          "tunnelled",
 	NoBackend:          "no_backend",
 	TooBig:             "too_big",

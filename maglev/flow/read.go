@@ -26,3 +26,12 @@ func (k *Key) Read(frame []byte, h *packet.Headers) {
 		k.Ports = binary.BigEndian.Uint32(frame[h.L4:])
 	}
 }
+
+// ReadQuoted fills k from the packet inside an ICMP error that packet.Quoted
+// read, q being what it found. That packet went from the VIP to the client;
+// the key is the one of its flow, from the client to the VIP.
+func (k *Key) ReadQuoted(frame []byte, q *packet.Headers) {
+	k.Read(frame, q)
+	k.SrcHi, k.SrcLo, k.DstHi, k.DstLo = k.DstHi, k.DstLo, k.SrcHi, k.SrcLo
+	k.Ports = k.Ports<<16 | k.Ports>>16
+}

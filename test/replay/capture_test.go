@@ -101,6 +101,12 @@ func udp(src string, port int, dst string, dstPort, payload int) []byte {
 	return serialize(true, eth, l3, h, gopacket.Payload(make([]byte, payload)))
 }
 
+// icmp is a message from a router to the first VIP, with what it quotes.
+func icmp(kind uint8, quote []byte) []byte {
+	eth, l3, _ := ip("198.51.100.254", "203.0.113.10", layers.IPProtocolICMPv4, 0)
+	return serialize(true, eth, l3, &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(kind, 0)}, gopacket.Payload(quote))
+}
+
 // padded fills a frame up to the Ethernet minimum with bytes that must not
 // come out again.
 func padded(frame []byte) []byte {

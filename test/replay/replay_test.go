@@ -103,6 +103,7 @@ func shapes() (list []shape) {
 		forward("prefix VIP", udp(c6, 50000+i, "2001:db8:cafe:1::77", 40000, i))
 	}
 	forward("largest", tcp("198.51.100.1", 9, "203.0.113.10", 80, "A", big-40))
+	forward("ICMP error", icmp(3, tcp("203.0.113.10", 80, "198.51.100.1", 1000, "A", 0)[14:]))
 	forward("FIN", tcp("198.51.100.1", 1000, "203.0.113.10", 80, "F", 0))
 
 	good := tcp("198.51.100.1", 9, "203.0.113.10", 80, "A", 50)
@@ -130,7 +131,9 @@ func shapes() (list []shape) {
 	add("truncated_transport", "TCP of 19 bytes", patched(good[:14+20+19], 17, 39)[:14+39])
 	add("fragment_dropped", "first fragment", patched(good, 20, 0x20))
 	add("fragment_dropped", "later fragment", patched(good, 21, 0x10))
-	add("icmp_dropped", "protocol 1", patched(good, 23, 1))
+	add("icmp_dropped", "echo request", icmp(8, tcp("203.0.113.10", 80, "198.51.100.1", 1000, "A", 0)[14:]))
+	add("icmp_unreadable", "error that quotes seven bytes of TCP", icmp(3, tcp("203.0.113.10", 80, "198.51.100.1", 1000, "A", 0)[14:14+27]))
+	add("icmp_mismatch", "error about another address", icmp(3, tcp("203.0.113.20", 80, "198.51.100.1", 1000, "A", 0)[14:]))
 	add("tunnelled", "GRE to a VIP", patched(good, 23, 47))
 	add("too_many_extensions", "a chain of hop-by-hop headers", extensionChain(good6, 9))
 	return list
