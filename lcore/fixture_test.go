@@ -29,6 +29,7 @@ type world struct {
 	next       uint32
 	mtu        int
 	born       uint64
+	echo       fib.Echo
 }
 
 func newWorld(backends ...string) *world {
@@ -66,7 +67,7 @@ func (w *world) snapshot(t testing.TB) *fib.Snapshot {
 			members = append(members, maglev.Member{Addr: a, Weight: 1})
 		}
 	}
-	service := fib.ServiceSpec{Prefix: netip.PrefixFrom(vip, 32), Protocol: packet.ProtoTCP, Ports: []fib.PortRange{{Low: 80, High: 80}}, Born: w.born}
+	service := fib.ServiceSpec{Prefix: netip.PrefixFrom(vip, 32), Protocol: packet.ProtoTCP, Ports: []fib.PortRange{{Low: 80, High: 80}}, Born: w.born, Echo: w.echo}
 	if members != nil {
 		var err error
 		if service.Table, err = maglev.Build(members, 251); err != nil {

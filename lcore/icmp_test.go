@@ -74,8 +74,8 @@ func TestICMPErrorOfAnUnknownFlow(t *testing.T) {
 
 func TestICMPThatGoesNowhere(t *testing.T) {
 	r := newRig(t, memport.Config{MTU: 1600}, "10.0.0.1")
-	r.forward(about(tcp4(1, ack, 0), 8))
-	r.want(ICMPDropped, 1)
+	r.forward(about(tcp4(1, ack, 0), 8), about(tcp4(1, ack, 0), 5))
+	r.want(ICMPDropped, 2) // a ping, which this VIP drops, and a redirect
 
 	cut := about(tcp4(1, ack, 0), 3)
 	cut[14+3] -= 1 // the outer length: seven bytes of transport are quoted
@@ -97,4 +97,42 @@ func TestICMPThatGoesNowhere(t *testing.T) {
 	r.forward(elsewhere)
 	r.want(NotVIP, 1)
 	r.want(Forwarded, 0)
+}
+
+func TestEcho(t *testing.T) {
+	ping := append(about(tcp4(1, ack, 0), 8), 0xee, 0xee) // with padding
+	r := newRig(t, memport.Config{MTU: 1600}, "10.0.0.1", "10.0.0.2")
+	r.world.echo = fib.EchoAnswer
+	r.publish()
+	sent := r.forward(ping)
+	r.want(EchoAnswered, 1)
+	if len(sent) != 1 || len(sent[0]) != len(ping)-2 || sent[0][34] != 0 {
+		t.Fatalf("sent %x", sent)
+	}
+	if !bytes.Equal(sent[0][:6], ping[6:12]) || !bytes.Equal(sent[0][30:34], ping[26:30]) {
+		t.Errorf("not answered to whom it came from: %x", sent[0])
+	}
+
+	r.world.echo = fib.EchoForward
+	r.publish()
+	before := r.worker.conntrack.Stats()
+	first := r.backendOf(ping)
+	for range 10 {
+		if got := r.backendOf(ping); got != first {
+			t.Fatalf("pings of one client go to %s and %s", first, got)
+		}
+	}
+	if after := r.worker.conntrack.Stats(); after != before {
+		t.Errorf("the connection table went from %+v to %+v", before, after)
+	}
+}
+
+func TestAnswersThatTheDeviceRefuses(t *testing.T) {
+	r := newRig(t, memport.Config{MTU: 1600, TxRing: 2}, "10.0.0.1")
+	r.world.echo = fib.EchoAnswer
+	r.publish()
+	ping := about(tcp4(1, ack, 0), 8)
+	r.forward(ping, ping, ping)
+	r.want(EchoAnswered, 2)
+	r.want(TxFull, 1)
 }

@@ -27,6 +27,10 @@ func (w *Worker) parse(port int) {
 		} else {
 			v = w.classify(f, frame, vlan, it, &h)
 		}
+		if v == EchoAnswered {
+			w.answers.Add(f) // counted when it is sent
+			continue
+		}
 		if v != Unset {
 			w.drop(f, v)
 			continue
@@ -60,7 +64,7 @@ func (w *Worker) classify(f *pmd.Frame, frame []byte, vlan uint16, it *item, h *
 	}
 	switch h.Proto {
 	case packet.ProtoICMP, packet.ProtoICMPv6:
-		return w.relate(frame, it, h)
+		return w.icmp(f, frame, it, h)
 	case packet.ProtoGRE, packet.ProtoIPIP, packet.ProtoIPv6:
 		return w.unlessNotVIP(it, Tunnelled)
 	}

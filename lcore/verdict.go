@@ -24,7 +24,8 @@ const (
 	NotVIP                            // for an address that is no VIP of ours
 	NoService                         // for a VIP, but not a protocol and port of it
 	FragmentDropped                   // a fragment for a VIP
-	ICMPDropped                       // ICMP or ICMPv6 for a VIP that is no error about a flow
+	EchoAnswered                      // an echo request to a VIP, answered and taken by the device it came from
+	ICMPDropped                       // ICMP or ICMPv6 for a VIP that is neither an error nor an echo request we deal with
 	ICMPUnreadable                    // an ICMP error whose quoted packet does not tell a flow
 	ICMPMismatch                      // an ICMP error about a packet of another address than it is sent to
 	Tunnelled                         // GRE or IP-in-IP for a VIP: would go round in circles
@@ -53,6 +54,7 @@ var verdictNames = [Verdicts]string{
 	NotVIP:             "not_vip",
 	NoService:          "no_service",
 	FragmentDropped:    "fragment_dropped",
+	EchoAnswered:       "echo_answered",
 	ICMPDropped:        "icmp_dropped",
 	ICMPUnreadable:     "icmp_unreadable",
 	ICMPMismatch:       "icmp_mismatch",

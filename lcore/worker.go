@@ -59,13 +59,14 @@ type Worker struct {
 	counters *counters
 	answered *Report // the last one asked for
 
-	rx    pmd.Burst             // the burst at hand
-	items [burst]item           // its frames that are still on their way
-	n     int                   // how many items
-	lines [prefetch.Max]uintptr // what the next stage reads
-	drops pmd.Burst             // frames to free
-	out   []pmd.Burst           // by egress port
-	pace  pace                  // turns, gaps, idling
+	rx      pmd.Burst             // the burst at hand
+	items   [burst]item           // its frames that are still on their way
+	n       int                   // how many items
+	lines   [prefetch.Max]uintptr // what the next stage reads
+	drops   pmd.Burst             // frames to free
+	out     []pmd.Burst           // by egress port
+	answers pmd.Burst             // to what came on the port at hand
+	pace    pace                  // turns, gaps, idling
 
 	mail mailbox // shared with the control plane
 }
@@ -128,7 +129,7 @@ func (w *Worker) Turn() int {
 		w.parse(port)
 		w.track()
 		w.encap()
-		w.transmit()
+		w.transmit(port)
 	}
 	w.housekeep(received)
 	return received

@@ -81,8 +81,8 @@ func (n *node) openPorts() error {
 	for _, c := range n.cfg.Ports {
 		p, err := n.eal.Open(dpdk.PortConfig{
 			Name: c.Name, Device: c.Device, MTU: c.MTU,
-			Lcores: len(n.cfg.DPDK.Lcores), RxQueues: c.RxQueues,
-			Extra: ringFrames * len(n.cfg.DPDK.Lcores) * (len(n.cfg.Ports) - 1),
+			Lcores: len(n.cfg.DPDK.Lcores),
+			Extra:  ringFrames * len(n.cfg.DPDK.Lcores) * (len(n.cfg.Ports) - 1),
 		})
 		if err != nil {
 			errs = append(errs, err)

@@ -23,10 +23,17 @@ func (d *draft) overlaps(r *report) {
 		protocol Protocol
 	}
 	claims := map[place][]claim{}
+	pinged := map[netip.Prefix]*vipDraft{}
 	for i := range d.vips {
 		v := &d.vips[i]
 		if !v.Prefix.IsValid() || !d.node.serves(v.Shard) {
 			continue
+		}
+		if first := pinged[v.Prefix]; first == nil {
+			pinged[v.Prefix] = v
+		} else if first.ICMPEcho != v.ICMPEcho {
+			r.fault(v.echoAt, "vip %q: icmp_echo is %q here and %q in vip %q (line %d), which has the same address: a ping names no port, so they must agree",
+				v.Name, v.ICMPEcho, first.ICMPEcho, first.Name, first.echoAt.line)
 		}
 		at := place{v.Prefix, v.Protocol}
 		if v.Ports == nil {

@@ -20,7 +20,6 @@ var pending = []pendingKey{
 	{key: "check", instead: "backends are not checked and count as healthy"},
 	{key: "pool.check", instead: "the pool's backends are not checked and count as healthy"},
 	{key: "vip.fragments", instead: "fragments for the VIP are dropped and counted", unless: "false"},
-	{key: "vip.icmp_echo", instead: "echo requests to the VIP are dropped and counted", unless: "drop"},
 	{key: "vip.min_healthy", instead: "backends are not checked, so it is always met", unless: "1"},
 	{key: "vip.when_down", instead: "backends are not checked, so the VIP is never down", unless: "withdraw"},
 	{key: "vip.communities", instead: "VIPs are not announced: route them to this node by other means"},

@@ -96,10 +96,10 @@ func (w WhenDown) String() string { return whenDownNames[w] }
 
 type vipDraft struct {
 	VIP
-	at, nameAt, addressAt, portsAt, tableAt, minHealthyAt pos
-	ports                                                 []located[PortRange]
-	pools                                                 []located[string]
-	poolsClean                                            bool
+	at, nameAt, addressAt, portsAt, tableAt, minHealthyAt, echoAt pos
+	ports                                                         []located[PortRange]
+	pools                                                         []located[string]
+	poolsClean                                                    bool
 }
 
 func readVIP(s *section) vipDraft {
@@ -122,6 +122,9 @@ func readVIP(s *section) vipDraft {
 
 	v.nameAt, v.addressAt, v.portsAt = s.place("name"), s.place("address"), s.place("ports")
 	v.tableAt, v.minHealthyAt = s.place("table_size"), s.place("min_healthy")
+	if v.echoAt = s.place("icmp_echo"); !s.has("icmp_echo") {
+		v.echoAt = v.nameAt
+	}
 	if !s.has("table_size") {
 		v.tableAt = v.nameAt
 	}

@@ -154,6 +154,7 @@ func (b *builder) spec() fib.Spec {
 			Protocol:    uint8(c.Protocol),
 			AnyProtocol: c.Protocol == config.ProtocolAny,
 			Mode:        modes[c.Hash],
+			Echo:        echoes[c.ICMPEcho],
 			Table:       v.Table,
 		}
 		for _, p := range c.Ports {
@@ -177,4 +178,10 @@ var modes = map[config.Hash]flow.Mode{
 	config.HashFiveTuple:  flow.FiveTuple,
 	config.HashThreeTuple: flow.ThreeTuple,
 	config.HashSource:     flow.Source,
+}
+
+var echoes = map[config.Echo]fib.Echo{
+	config.EchoAnswer:  fib.EchoAnswer,
+	config.EchoForward: fib.EchoForward,
+	config.EchoDrop:    fib.EchoDrop,
 }

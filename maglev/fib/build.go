@@ -26,6 +26,7 @@ type ServiceSpec struct {
 	AnyProtocol bool        // of every protocol; Protocol is then not looked at
 	Ports       []PortRange // none: all ports, and protocols without ports
 	Mode        flow.Mode
+	Echo        Echo          // the same for all services of one prefix
 	Table       *maglev.Table // nil: nothing takes new flows
 	Values      []Value       // endpoint of each ordinal of Table
 }

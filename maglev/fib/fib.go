@@ -85,6 +85,15 @@ func (s *Service) Pick(k *flow.Key) Value {
 	return s.values[s.table.Pick(k.Select(s.Mode))]
 }
 
+// Echo tells what becomes of echo requests to a VIP.
+type Echo uint8
+
+const (
+	EchoDrop    Echo = iota // nobody answers
+	EchoAnswer              // the node answers
+	EchoForward             // a backend answers
+)
+
 // A Snapshot is one state of the whole configuration, as forwarded by.
 // writer: Build; readers: cores, control
 type Snapshot struct {

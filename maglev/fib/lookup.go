@@ -36,5 +36,16 @@ func (s *Snapshot) Lookup(k *flow.Key) int {
 // Serves tells whether k's destination address is in a VIP of ours, whatever
 // the protocol and port: whether Lookup says anything but NotVIP.
 func (s *Snapshot) Serves(k *flow.Key) bool {
-	return s.prefixes.covers(k)
+	return s.prefixes.longest(k) != nil
+}
+
+// Echo tells what becomes of an echo request to k's destination, by the longest
+// prefix, and which service takes it if it is to be forwarded. An address that
+// is no VIP has EchoDrop.
+func (s *Snapshot) Echo(k *flow.Key) (echo Echo, service uint16) {
+	e := s.prefixes.longest(k)
+	if e == nil {
+		return EchoDrop, 0
+	}
+	return e.echo, e.service
 }

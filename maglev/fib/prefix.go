@@ -15,6 +15,8 @@ type prefixEntry struct {
 	first, count uint32
 	length       uint8
 	used, ipv6   bool
+	echo         Echo
+	service      uint16 // one of its services: takes what has no port
 }
 
 // prefixTable finds the rules of the longest prefix over an address: a hash
@@ -85,14 +87,15 @@ func (t *prefixTable) find(k *flow.Key) int {
 	return result
 }
 
-func (t *prefixTable) covers(k *flow.Key) bool {
+// longest returns the longest prefix over k's destination, or nil.
+func (t *prefixTable) longest(k *flow.Key) *prefixEntry {
 	for _, length := range t.lengths(k.IPv6) {
 		hi, lo := maskWords(k.DstHi, k.DstLo, length, k.IPv6)
-		if t.get(hi, lo, length, k.IPv6) != nil {
-			return true
+		if e := t.get(hi, lo, length, k.IPv6); e != nil {
+			return e
 		}
 	}
-	return false
+	return nil
 }
 
 // newPrefixTable builds the table of some VIPs, each of whose rules are in the
@@ -112,7 +115,7 @@ func newPrefixTable(vips []vip) prefixTable {
 			i++
 		}
 		t.entries[i&mask] = prefixEntry{hi: hi, lo: lo, length: length, used: true, ipv6: ipv6,
-			first: uint32(len(t.rules)), count: uint32(len(v.rules))}
+			first: uint32(len(t.rules)), count: uint32(len(v.rules)), echo: v.echo, service: v.service}
 		t.rules = append(t.rules, v.rules...)
 		lengths := &t.lengths4
 		if ipv6 {

@@ -53,8 +53,10 @@ func falseFirst(a, b bool) int {
 
 // A vip is a prefix that services have, with all of their rules.
 type vip struct {
-	prefix netip.Prefix
-	rules  []rule
+	prefix  netip.Prefix
+	rules   []rule
+	echo    Echo
+	service uint16 // the lowest id
 }
 
 // addRules fills the lookup tables.
@@ -94,7 +96,7 @@ func (s *Snapshot) addRules(spec Spec) error {
 // vipsOf returns the prefixes of all services in use, in order.
 func vipsOf(spec Spec) ([]vip, error) {
 	var errs []error
-	rules := map[netip.Prefix][]rule{}
+	byPrefix := map[netip.Prefix]*vip{}
 	for id, v := range spec.Services {
 		if !v.Prefix.IsValid() {
 			continue
@@ -102,6 +104,17 @@ func vipsOf(spec Spec) ([]vip, error) {
 		if v.Prefix != v.Prefix.Masked() || v.Prefix.Addr().Is4In6() {
 			errs = append(errs, fmt.Errorf("service %d: %v is not a prefix in canonical form", id, v.Prefix))
 			continue
+		}
+		at := byPrefix[v.Prefix]
+		if at == nil {
+			at = &vip{prefix: v.Prefix, echo: v.Echo, service: uint16(id)}
+			byPrefix[v.Prefix] = at
+		}
+		if v.Echo > EchoForward {
+			errs = append(errs, fmt.Errorf("service %d: no such way with echo requests: %d", id, v.Echo))
+		}
+		if v.Echo != at.echo {
+			errs = append(errs, fmt.Errorf("services %d and %d disagree on echo requests to %v", at.service, id, v.Prefix))
 		}
 		ports := v.Ports
 		if len(ports) == 0 {
@@ -116,12 +129,12 @@ func vipsOf(spec Spec) ([]vip, error) {
 			if r.anyProto {
 				r.proto = 0
 			}
-			rules[v.Prefix] = append(rules[v.Prefix], r)
+			at.rules = append(at.rules, r)
 		}
 	}
-	vips := make([]vip, 0, len(rules))
-	for p, r := range rules {
-		vips = append(vips, vip{p, r})
+	vips := make([]vip, 0, len(byPrefix))
+	for _, v := range byPrefix {
+		vips = append(vips, *v)
 	}
 	slices.SortFunc(vips, func(a, b vip) int { return a.prefix.Compare(b.prefix) })
 	return vips, errors.Join(errs...)

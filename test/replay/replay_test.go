@@ -131,7 +131,8 @@ func shapes() (list []shape) {
 	add("truncated_transport", "TCP of 19 bytes", patched(good[:14+20+19], 17, 39)[:14+39])
 	add("fragment_dropped", "first fragment", patched(good, 20, 0x20))
 	add("fragment_dropped", "later fragment", patched(good, 21, 0x10))
-	add("icmp_dropped", "echo request", icmp(8, tcp("203.0.113.10", 80, "198.51.100.1", 1000, "A", 0)[14:]))
+	add("icmp_dropped", "echo reply", icmp(0, []byte("abcdefgh")))
+	add("echo_answered", "echo request", icmp(8, []byte("abcdefgh")))
 	add("icmp_unreadable", "error that quotes seven bytes of TCP", icmp(3, tcp("203.0.113.10", 80, "198.51.100.1", 1000, "A", 0)[14:14+27]))
 	add("icmp_mismatch", "error about another address", icmp(3, tcp("203.0.113.20", 80, "198.51.100.1", 1000, "A", 0)[14:]))
 	add("tunnelled", "GRE to a VIP", patched(good, 23, 47))
@@ -175,7 +176,17 @@ func TestCaptureThroughTheDaemon(t *testing.T) {
 	d.Stop()
 
 	mustExist(t, dir, "out.pcap")
-	out := readCapture(t, filepath.Join(dir, "out.pcap"))
+	var out, answers [][]byte
+	for _, f := range readCapture(t, filepath.Join(dir, "out.pcap")) {
+		if bytes.Equal(f[:6], client) { // to the next hop go the tunnels only
+			answers = append(answers, f)
+		} else {
+			out = append(out, f)
+		}
+	}
+	if len(answers) != want["echo_answered"] || answers[0][34] != 0 {
+		t.Errorf("echo requests were answered by %x", answers)
+	}
 	var forwarded []shape
 	for _, s := range list {
 		if s.verdict == "forwarded" {
@@ -198,7 +209,7 @@ func TestCaptureThroughTheDaemon(t *testing.T) {
 	if len(used) != 5 {
 		t.Errorf("backends used: %v, want all five", used)
 	}
-	checkWithTshark(t, filepath.Join(dir, "out.pcap"), len(out))
+	checkWithTshark(t, filepath.Join(dir, "out.pcap"), len(out)+len(answers))
 }
 
 // checkTunnel takes a frame that came out apart, byte by byte, and returns the
@@ -272,7 +283,7 @@ func checkTunnel(t *testing.T, s shape, out []byte) (flow, backend string) {
 func checkWithTshark(t *testing.T, file string, frames int) {
 	t.Helper()
 	args := []string{"-r", file, "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE",
-		"-Y", "gre && !_ws.malformed && !(ip.checksum.status == \"Bad\") && !(tcp.checksum.status == \"Bad\") && !(udp.checksum.status == \"Bad\")",
+		"-Y", "(gre || icmp.type == 0) && !_ws.malformed && !(ip.checksum.status == \"Bad\") && !(tcp.checksum.status == \"Bad\") && !(udp.checksum.status == \"Bad\")",
 		"-T", "fields", "-e", "frame.number"}
 	out, err := exec.Command("tshark", args...).CombinedOutput()
 	if err != nil {
