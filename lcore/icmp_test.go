@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"testing"
+	"time"
 
 	"guideway/maglev/fib"
 	"guideway/maglev/packet"
@@ -135,4 +136,18 @@ func TestAnswersThatTheDeviceRefuses(t *testing.T) {
 	r.forward(ping, ping, ping)
 	r.want(EchoAnswered, 2)
 	r.want(TxFull, 1)
+}
+
+// An error is no sign of life: the flow's entry expires as if it had not come.
+func TestICMPErrorKeepsNoFlowAlive(t *testing.T) {
+	r := newRig(t, memport.Config{MTU: 1600}, "10.0.0.1")
+	r.backendOf(tcp4(1, syn, 0))
+	r.port.Advance(int64(50 * time.Second)) // of the 60 that an unconfirmed flow has
+	r.backendOf(about(tcp4(1, ack, 0), 3))
+	r.port.Advance(int64(20 * time.Second))
+	before := r.worker.conntrack.Stats().Inserts
+	r.backendOf(tcp4(1, ack, 0))
+	if n := r.worker.conntrack.Stats().Inserts - before; n != 1 {
+		t.Errorf("%d inserts for a flow that had expired, want 1", n)
+	}
 }
