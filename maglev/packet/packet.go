@@ -26,7 +26,6 @@ const (
 	ProtoGRE         = 47
 	ProtoAH          = 51
 	ProtoICMPv6      = 58
-	ProtoNoNext      = 59
 	ProtoDestination = 60
 	ProtoSCTP        = 132
 )
