@@ -23,21 +23,13 @@ func EchoRequest(frame []byte, h *Headers) bool {
 	if len(p) < icmpLen {
 		return false
 	}
-	src := frame[int(h.L3)+IPv4Src:]
+	ip := frame[h.L3:h.L4]
 	if !h.IPv6 {
 		return h.Proto == ProtoICMP && p[0] == icmpEchoRequest && h.L4-h.L3 == IPv4Len &&
-			src[0] != 0 && src[0] != 127 && src[0] < 224
+			unicast4(ip[IPv4Src:])
 	}
-	src = frame[int(h.L3)+IPv6Src:][:16]
-	if h.Proto != ProtoICMPv6 || p[0] != icmpv6EchoRequest || h.L4-h.L3 != IPv6Len || src[0] == 0xff {
-		return false
-	}
-	for _, b := range src[:15] {
-		if b != 0 {
-			return true
-		}
-	}
-	return false // unspecified, loopback
+	return h.Proto == ProtoICMPv6 && p[0] == icmpv6EchoRequest && h.L4-h.L3 == IPv6Len &&
+		unicast6(ip[IPv6Src:])
 }
 
 // AnswerEcho turns a frame with an EchoRequest, in place, into the frame with

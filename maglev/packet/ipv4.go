@@ -62,6 +62,11 @@ func parseIPv4(b []byte, l3 int, h *Headers) Result {
 	return transport(p[header:total], h)
 }
 
+// unicast4 tells whether the address at the start of a can be one host's: not
+// of this network, loopback, multicast, class E or broadcast (RFC 1122,
+// 3.2.1.3).
+func unicast4(a []byte) bool { return a[0] != 0 && a[0] != 127 && a[0] < 224 }
+
 // PutIPv4 writes a header without options to the start of b: Don't Fragment,
 // identification zero (RFC 6864, 4.1: an atomic datagram needs none), length
 // and checksum of a packet with no payload. src and dst are big-endian numbers.

@@ -1,5 +1,7 @@
 package packet
 
+import "encoding/binary"
+
 // IPv6, RFC 8200, 3:
 //
 //	+-------+---------------+---------------------------------------+
@@ -108,6 +110,14 @@ func extensions(p []byte, h *Headers) Result {
 		h.L4 += uint16(length) // never beyond End
 		p = p[length:]
 	}
+}
+
+// unicast6 tells whether the address at the start of a can be one host's: not
+// multicast, unspecified or loopback (RFC 4291, 2.5.2, 2.5.3 and 2.7), nor any
+// other of their /120, of which none is in use.
+func unicast6(a []byte) bool {
+	high, low := binary.BigEndian.Uint64(a), binary.BigEndian.Uint64(a[8:])
+	return a[0] != 0xff && high|low>>8 != 0
 }
 
 // PutIPv6 writes a header with no payload to the start of b.
