@@ -55,6 +55,14 @@ type Queue interface {
 
 	// Free returns b.Frames[:b.N] to their pools and empties b.
 	Free(b *Burst)
+
+	// Alloc appends n fresh frames (0 <= n <= MaxBurst - b.N) of the port's
+	// pool to b and returns n; or appends nothing and returns 0, where the
+	// pool has fewer left. Frames for one packet are thus had together or not
+	// at all. They are the caller's, as received ones are: single segments
+	// without flags and without data, which [Frame.Recut] gives them (their
+	// buffers hold garbage), behind the headroom that a received packet has.
+	Alloc(b *Burst, n int) int
 }
 
 // A Port is one device with its queues.

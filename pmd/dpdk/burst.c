@@ -85,3 +85,13 @@ void gw_free(struct gw_burst *b)
 	rte_pktmbuf_free_bulk(mbufs(b), RTE_MIN(b->n, (int64_t)GW_MAX_BURST));
 	b->n = 0;
 }
+
+uint32_t gw_pool_take(struct gw_pool *pool, struct gw_burst *b, uint32_t n)
+{
+	if (n > GW_MAX_BURST - RTE_MIN(b->n, (int64_t)GW_MAX_BURST))
+		return 0;
+	if (rte_pktmbuf_alloc_bulk((struct rte_mempool *)pool, mbufs(b) + b->n, n) != 0)
+		return 0;
+	b->n += n;
+	return n;
+}

@@ -138,6 +138,63 @@ func TestRing(t *testing.T) {
 	whole(t, source)
 }
 
+// Allocated frames come behind what a burst holds, know nothing of their
+// former lives, and are all had or none.
+func TestAlloc(t *testing.T) {
+	p := open(t, PortConfig{Name: "null", Device: "net_null0,size=100"})
+	poll(t, func() {
+		q := p.Queue(0)
+		b := blank(q, 40)
+		for _, f := range b.Frames[:40] { // so that the next ones have a past
+			f.Shrink(60)
+			f.SetFlags(pmd.FlagIPChecksumBad)
+		}
+		q.Free(b)
+		b = blank(q, 2)
+		received := *b
+		if n := q.Alloc(b, 62); n != 62 || b.N != 64 || b.Frames[0] != received.Frames[0] || b.Frames[1] != received.Frames[1] {
+			t.Errorf("%d of 62 frames, %d in the burst", n, b.N)
+		}
+		if n := q.Alloc(b, 1); n != 0 || b.N != 64 {
+			t.Errorf("%d frames more than a burst holds", n)
+		}
+		for i, f := range b.Frames[2:b.N] {
+			if f.Len() != 0 || f.Segments() != 1 || f.Headroom() != 128 || f.Tailroom() != 2048 || f.Flags() != 0 {
+				t.Errorf("frame %d: %d bytes in %d segments, headroom %d, tailroom %d, flags %x",
+					i, f.Len(), f.Segments(), f.Headroom(), f.Tailroom(), f.Flags())
+			}
+		}
+		if n := p.pool.missing(); n != 64 {
+			t.Errorf("%d frames are missing, want 64", n)
+		}
+		q.Free(b)
+
+		var held []*pmd.Burst
+		for {
+			b := new(pmd.Burst)
+			if q.Alloc(b, 60) == 0 {
+				break
+			}
+			held = append(held, b)
+		}
+		left := p.pool.size - 60*len(held)
+		if left >= 60 {
+			t.Errorf("60 frames cannot be had, and %d are there", left)
+		}
+		if n := q.Alloc(b, left); n != left {
+			t.Errorf("%d frames of the last %d", n, left)
+		}
+		if n := q.Alloc(held[0], 1); n != 0 {
+			t.Errorf("%d frames from an empty pool", n)
+		}
+		q.Free(b)
+		for _, b := range held {
+			q.Free(b)
+		}
+	})
+	whole(t, p)
+}
+
 // Frames that nobody hands back are missed, until they are.
 func TestPoolAccounting(t *testing.T) {
 	p := open(t, PortConfig{Name: "pooled", Device: "net_null0", Extra: 3000})

@@ -45,7 +45,7 @@ func TestArgs(t *testing.T) {
 	}
 }
 
-func TestAlloc(t *testing.T) {
+func TestMemory(t *testing.T) {
 	const size = 3<<20 + 5
 	m, err := eal.Alloc(size, -1)
 	if err != nil {

@@ -140,7 +140,7 @@ func (p *Port) setup(cfg PortConfig) error {
 		return fmt.Errorf("%s: %w", C.GoString(setup.step), err)
 	}
 	for i := range cfg.Lcores {
-		q, err := newQueue(p.id, i, i < rx, int(dev.socket))
+		q, err := newQueue(p.id, i, i < rx, p.pool.c, int(dev.socket))
 		if err != nil {
 			return err
 		}

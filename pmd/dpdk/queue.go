@@ -6,6 +6,8 @@ package dpdk
 // #cgo nocallback gw_tx
 // #cgo noescape gw_free
 // #cgo nocallback gw_free
+// #cgo noescape gw_pool_take
+// #cgo nocallback gw_pool_take
 // #include "shim.h"
 import "C"
 
@@ -16,14 +18,17 @@ import (
 )
 
 // queue implements [pmd.Queue].
-type queue struct{ c *C.struct_gw_queue }
+type queue struct {
+	c    *C.struct_gw_queue
+	pool *C.struct_gw_pool // the port's
+}
 
-func newQueue(port C.uint16_t, index int, receives bool, socket int) (*queue, error) {
+func newQueue(port C.uint16_t, index int, receives bool, pool *C.struct_gw_pool, socket int) (*queue, error) {
 	rx := C.int(0)
 	if receives {
 		rx = 1
 	}
-	q := &queue{c: C.gw_queue_new(port, C.uint16_t(index), rx, txRetries, C.int(socket))}
+	q := &queue{c: C.gw_queue_new(port, C.uint16_t(index), rx, txRetries, C.int(socket)), pool: pool}
 	if q.c == nil {
 		return nil, fmt.Errorf("no memory for queue %d on socket %d", index, socket)
 	}
@@ -40,6 +45,11 @@ func (q *queue) Tx(b *pmd.Burst) int { return int(C.gw_tx(q.c, burst(b))) }
 
 // Free implements [pmd.Queue].
 func (q *queue) Free(b *pmd.Burst) { C.gw_free(burst(b)) }
+
+// Alloc implements [pmd.Queue].
+func (q *queue) Alloc(b *pmd.Burst, n int) int {
+	return int(C.gw_pool_take(q.pool, burst(b), C.uint32_t(n)))
+}
 
 // Now returns the time on the clock of [pmd.Burst].Now, for the control plane.
 func Now() int64 { return int64(C.gw_now()) }

@@ -129,5 +129,7 @@ void gw_queue_delete(struct gw_queue *q);
 void gw_rx(struct gw_queue *q, struct gw_burst *b, uint32_t limit);
 uint32_t gw_tx(struct gw_queue *q, struct gw_burst *b);
 void gw_free(struct gw_burst *b);
+// Appends n fresh frames to the burst, or none; returns how many.
+uint32_t gw_pool_take(struct gw_pool *pool, struct gw_burst *b, uint32_t n);
 
 #endif

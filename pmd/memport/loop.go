@@ -44,8 +44,10 @@ type LoopConfig struct {
 }
 
 // Loop implements [pmd.Port] for benchmarks: Rx hands out prepared frames
-// round and round, Tx and Free take them and do nothing. Nothing is checked: a
-// frame must come back before the queue's Frames next ones have been received.
+// round and round, Alloc likewise 128 empty ones, Tx and Free take them and do
+// nothing. Nothing is checked: a received frame must come back before the
+// queue's Frames next ones have been received, an allocated one before the 128
+// next ones.
 type Loop struct {
 	info   pmd.Info
 	queues []*loopQueue
@@ -55,6 +57,8 @@ type Loop struct {
 type loopQueue struct {
 	frames []loopFrame
 	next   int
+	fresh  [loopFresh]pmd.Frame // for Alloc
+	used   int                  // of them, in this round
 	count  uint64
 	bytes  uint64
 	flags  uint64
@@ -76,7 +80,10 @@ type loopFrame struct {
 	_      [8]byte
 }
 
-const loopHeadroom = 128
+const (
+	loopHeadroom = 128
+	loopFresh    = 2 * pmd.MaxBurst
+)
 
 // line is the size of a cache line. Buffers lie an odd number of lines apart,
 // so that their first lines fall into all sets of the cache alike.
@@ -136,6 +143,9 @@ func newLoopQueue(cfg LoopConfig) *loopQueue {
 		f.start = (*[restored]byte)(f.packet)
 		f.front = *f.start
 	}
+	for i := range q.fresh {
+		q.fresh[i].Init(make([]byte, size), loopHeadroom, 0)
+	}
 	return q
 }
 
@@ -193,6 +203,17 @@ func (q *loopQueue) Tx(b *pmd.Burst) int {
 
 // Free implements [pmd.Queue].
 func (q *loopQueue) Free(b *pmd.Burst) { b.N = 0 }
+
+// Alloc implements [pmd.Queue].
+func (q *loopQueue) Alloc(b *pmd.Burst, n int) int {
+	for range n {
+		f := &q.fresh[q.used]
+		q.used = (q.used + 1) % loopFresh
+		f.Reset(loopHeadroom, 0)
+		b.Add(f)
+	}
+	return n
+}
 
 // Info implements [pmd.Port].
 func (l *Loop) Info() pmd.Info { return l.info }

@@ -66,11 +66,38 @@ func TestLoopFill(t *testing.T) {
 	}
 }
 
+func TestLoopAlloc(t *testing.T) {
+	l := NewLoop(LoopConfig{Packets: [][]byte{bytes.Repeat([]byte{1}, 60)}})
+	q, b := l.Queue(0), new(pmd.Burst)
+	for range 10 {
+		q.Rx(b, 20)
+		if n := q.Alloc(b, 30); n != 30 || b.N != 50 {
+			t.Fatalf("%d frames, %d in the burst", n, b.N)
+		}
+		for _, f := range b.Frames[20:b.N] {
+			if f.Len() != 0 || f.Headroom() != 128 || f.Segments() != 1 || !f.Recut(0, 1500) {
+				t.Fatalf("%d bytes, headroom %d, %d segments", f.Len(), f.Headroom(), f.Segments())
+			}
+			for i := range f.Bytes() {
+				f.Bytes()[i] = 2
+			}
+			f.SetFlags(1)
+		}
+		for _, f := range b.Frames[:20] {
+			if !bytes.Equal(f.Bytes(), bytes.Repeat([]byte{1}, 60)) {
+				t.Fatalf("an allocated frame lies over a received one: %v", f.Bytes())
+			}
+		}
+		q.Free(b)
+	}
+}
+
 func TestLoopDoesNotAllocate(t *testing.T) {
 	l := NewLoop(LoopConfig{Packets: [][]byte{make([]byte, 60)}})
 	q, b := l.Queue(0), new(pmd.Burst)
 	if n := testing.AllocsPerRun(100, func() {
-		q.Rx(b, pmd.MaxBurst)
+		q.Rx(b, pmd.MaxBurst-1)
+		q.Alloc(b, 1)
 		q.Tx(b)
 	}); n != 0 {
 		t.Errorf("%v allocations for a burst", n)

@@ -129,6 +129,9 @@ func TestMisusePanics(t *testing.T) {
 			b.Frames[0].Init(make([]byte, 300), 200, 100)
 			q.Tx(b)
 		}, "ends behind its buffer"},
+		"more frames than a burst holds": {func(p *Port, q pmd.Queue, b *pmd.Burst) {
+			q.Alloc(b, pmd.MaxBurst)
+		}, "64 frames into a burst that holds 1"},
 		"closed": {func(p *Port, q pmd.Queue, b *pmd.Burst) {
 			q.Free(b)
 			_ = p.Close()
@@ -169,6 +172,40 @@ func TestMisusePanics(t *testing.T) {
 		if c := shared.Count(); c.Free != c.Size {
 			t.Errorf("%s: afterwards the pool is %+v", name, c)
 		}
+	}
+}
+
+func TestAllocatedFrame(t *testing.T) {
+	p := New(Config{Frames: 3})
+	p.InjectFlagged(0, pmd.FlagIPChecksumBad, []byte("received"))
+	q, b := p.Queue(0), new(pmd.Burst)
+	q.Rx(b, 1)
+	if n := q.Alloc(b, 3); n != 0 || b.N != 1 {
+		t.Fatalf("%d of 3 frames from a pool of 2", n)
+	}
+	if n := q.Alloc(b, 2); n != 2 || b.N != 3 || string(b.Frames[0].Bytes()) != "received" {
+		t.Fatalf("%d of 2 frames, %d in the burst, the first %q", n, b.N, b.Frames[0].Bytes())
+	}
+	for i, f := range b.Frames[1:b.N] {
+		if f.Len() != 0 || f.Headroom() != 128 || f.Segments() != 1 || f.Flags() != 0 {
+			t.Errorf("frame %d: %d bytes, headroom %d, %d segments, flags %x", i, f.Len(), f.Headroom(), f.Segments(), f.Flags())
+		}
+		if !f.Recut(0, 4) {
+			t.Fatal("no room for 4 bytes")
+		}
+		copy(f.Bytes(), "made")
+	}
+	q.Tx(b)
+	if got := p.Sent(0); len(got) != 3 || string(got[1]) != "made" || string(got[2]) != "made" {
+		t.Errorf("sent %q", got)
+	}
+	q.Alloc(b, 3)
+	if p.Held() != 3 {
+		t.Errorf("%d frames are held, want 3", p.Held())
+	}
+	q.Free(b)
+	if c := p.Pool(); c.Free != c.Size {
+		t.Errorf("pool %+v", c)
 	}
 }
 

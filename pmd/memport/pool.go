@@ -9,7 +9,7 @@ import (
 
 // state is where a frame is.
 //
-//	        Rx               Tx
+//	     Rx, Alloc           Tx
 //	free ---------> held ---------> sent
 //	  ^    Free      |                |
 //	  +--------------+    Sent, Close |
@@ -89,13 +89,34 @@ func (p *Pool) take(packet []byte, flags uint64) *slot {
 	if len(p.free) == 0 {
 		return nil
 	}
-	s := p.free[len(p.free)-1]
-	p.free = p.free[:len(p.free)-1]
-	s.state = held
+	s := p.pop()
 	room := len(s.buf) - p.headroom
 	s.Init(s.buf, p.headroom, copy(s.buf[p.headroom:], packet))
 	s.SetFlags(flags)
 	s.SetSegments(max(1, (len(packet)+room-1)/room))
+	return s
+}
+
+// takeFresh appends n frames without data to b, or none where there are fewer.
+func (p *Pool) takeFresh(b *pmd.Burst, n int) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.free) < n {
+		return 0
+	}
+	for range n {
+		s := p.pop()
+		s.Init(s.buf, p.headroom, 0)
+		b.Add(&s.Frame)
+	}
+	return n
+}
+
+// pop moves a frame from free to held. p.mu is held, and a frame is free.
+func (p *Pool) pop() *slot {
+	s := p.free[len(p.free)-1]
+	p.free = p.free[:len(p.free)-1]
+	s.state = held
 	return s
 }
 

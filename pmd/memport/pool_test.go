@@ -53,6 +53,20 @@ func TestAccounting(t *testing.T) {
 				lost += uint64(tried - b.N)
 				have = append(have, b.Frames[:b.N]...)
 			},
+			"alloc": func(t *rapid.T) {
+				p, q := where(t)
+				b := burst(t)
+				kept := b.N
+				n := rapid.IntRange(0, pmd.MaxBurst-kept).Draw(t, "wanted")
+				want, left := n, pool.Count().Free
+				if n > left {
+					want = 0
+				}
+				if got := ports[p].Queue(q).Alloc(b, n); got != want || b.N != kept+got {
+					t.Fatalf("%d frames of %d, %d in a burst of %d, with %d in the pool", got, n, b.N, kept, left)
+				}
+				have = append(have, b.Frames[:b.N]...)
+			},
 			"tx": func(t *rapid.T) {
 				p, q := where(t)
 				b := burst(t)

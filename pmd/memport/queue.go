@@ -112,6 +112,16 @@ func (q *queue) Free(b *pmd.Burst) {
 	b.N = 0
 }
 
+// Alloc implements [pmd.Queue].
+func (q *queue) Alloc(b *pmd.Burst, n int) int {
+	q.enter("Alloc", b)
+	defer q.leave()
+	if n < 0 || n > pmd.MaxBurst-b.N {
+		panic(fmt.Sprintf("memport: Alloc: %d frames into a burst that holds %d", n, b.N))
+	}
+	return q.port.pool.takeFresh(b, n)
+}
+
 // reset empties both rings.
 func (q *queue) reset() {
 	q.mu.Lock()
