@@ -64,3 +64,51 @@ func BenchmarkSetIPv4(b *testing.B) {
 		b.Fatal("a wrong checksum")
 	}
 }
+
+func BenchmarkPutICMPError(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		frame []byte
+	}{
+		{"IPv4", eth(0x0800, ip4(17, 0x4000, nil, udp(1472)))},
+		{"IPv6", eth(0x86dd, ip6(17, udp(1452)))},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			var h Headers
+			Parse(c.frame, 0, &h)
+			at, n := ICMPErrorBounds(&h)
+			buffer := cat(zeros(-at), c.frame)
+			may := MayAnswer(c.frame, &h)
+			e := ICMPErrorSpec{Reason: TooBig, MTU: 1476}
+			for b.Loop() {
+				// Only what Put turned round itself is read again.
+				may = PutICMPError(buffer[:n], &h, e) && may
+			}
+			if !may {
+				b.Fatal("no error")
+			}
+		})
+	}
+}
+
+func BenchmarkMayAnswer(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		frame []byte
+	}{
+		{"IPv4", eth(0x0800, ip4(17, 0x4000, nil, udp(1472)))},
+		{"IPv6", eth(0x86dd, ip6(17, udp(1452)))},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			var h Headers
+			Parse(c.frame, 0, &h)
+			may := true
+			for b.Loop() {
+				may = MayAnswer(c.frame, &h) && may
+			}
+			if !may {
+				b.Fatal("not to be answered")
+			}
+		})
+	}
+}
