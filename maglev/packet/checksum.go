@@ -38,3 +38,9 @@ func Fold(sum uint64) uint16 {
 	sum = sum>>16 + sum&0xffff
 	return uint16(sum)
 }
+
+// updated returns what a checksum field holds when a word that it covers has
+// become another: HC' = ~(~HC + ~m + m') (RFC 1624, 3).
+func updated(checksum, was, is uint16) uint16 {
+	return ^Fold(uint64(^checksum) + uint64(^was) + uint64(is))
+}

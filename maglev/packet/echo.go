@@ -52,9 +52,9 @@ func AnswerEcho(frame []byte, h *Headers) {
 	p := frame[h.L4:h.End]
 	was := be16(p)
 	p[0] = answer
-	// RFC 1624, 3: HC' = ~(~HC + ~m + m'). Of the two zeros of one's complement
-	// only 0xffff is right whatever the message: one of all zeros has no other.
-	sum := ^Fold(uint64(^be16(p[icmpChecksum:])) + uint64(^was) + uint64(be16(p)))
+	// Of the two zeros of one's complement only 0xffff is right whatever the
+	// message: one of all zeros has no other.
+	sum := updated(be16(p[icmpChecksum:]), was, be16(p))
 	if sum == 0 {
 		sum = 0xffff
 	}

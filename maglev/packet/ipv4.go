@@ -27,7 +27,8 @@ const (
 	IPv4Src      = 12
 	IPv4Dst      = 16
 
-	ipv4DontFragment = 0x4000
+	ipv4DontFragment  = 0x4000
+	ipv4MoreFragments = 0x2000
 	// ipv4IsFragment masks More Fragments and the offset: a packet is a
 	// fragment when either is set.
 	ipv4IsFragment = 0x3fff
