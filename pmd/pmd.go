@@ -102,6 +102,10 @@ type Info struct {
 	// where a device has fewer receive queues than there are cores, only
 	// send: their Rx always comes back empty.
 	RxQueues int
+
+	// RSS tells how the device spreads packets over its receive queues; nil
+	// where it has one, or does not say.
+	RSS *RSS
 }
 
 // Link is the state of a port's link.

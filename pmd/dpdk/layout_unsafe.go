@@ -27,6 +27,15 @@ const (
 	_ = -uint(C.GW_FLAG_IP_CKSUM_BAD - pmd.FlagIPChecksumBad)
 	_ = -uint(C.GW_FLAG_IP_CKSUM_GOOD - pmd.FlagIPChecksumGood)
 
+	_ = -uint(C.GW_RSS_TCP4 - pmd.RSSTCP4)
+	_ = -uint(C.GW_RSS_UDP4 - pmd.RSSUDP4)
+	_ = -uint(C.GW_RSS_SCTP4 - pmd.RSSSCTP4)
+	_ = -uint(C.GW_RSS_TCP6 - pmd.RSSTCP6)
+	_ = -uint(C.GW_RSS_UDP6 - pmd.RSSUDP6)
+	_ = -uint(C.GW_RSS_SCTP6 - pmd.RSSSCTP6)
+	_ = -uint(C.GW_RSS_IPV4 - pmd.RSSIPv4)
+	_ = -uint(C.GW_RSS_IPV6 - pmd.RSSIPv6)
+
 	_ = -uint(C.GW_MAX_BURST - pmd.MaxBurst)
 	_ = -uint(unsafe.Offsetof(C.struct_gw_burst{}.now) - unsafe.Offsetof(pmd.Burst{}.Now))       // a constant
 	_ = -uint(unsafe.Offsetof(C.struct_gw_burst{}.n) - unsafe.Offsetof(pmd.Burst{}.N))           // a constant

@@ -9,17 +9,13 @@
 #include <rte_ethdev.h>
 #include <rte_version.h>
 
+#include "rss.h"
 #include "shim.h"
 
 // Names that changed within the releases we build against: 21.11 gave ethdev
 // its RTE_ETH_ prefixes and moved the MTU into rxmode; 22.11 hid rte_device.
 #if RTE_VERSION < RTE_VERSION_NUM(21, 11, 0, 0)
 #define RTE_ETH_MQ_RX_NONE ETH_MQ_RX_NONE
-#define RTE_ETH_MQ_RX_RSS ETH_MQ_RX_RSS
-#define RTE_ETH_RSS_IP ETH_RSS_IP
-#define RTE_ETH_RSS_TCP ETH_RSS_TCP
-#define RTE_ETH_RSS_UDP ETH_RSS_UDP
-#define RTE_ETH_RSS_SCTP ETH_RSS_SCTP
 #define RTE_ETH_RX_OFFLOAD_IPV4_CKSUM DEV_RX_OFFLOAD_IPV4_CKSUM
 #define RTE_ETH_LINK_FULL_DUPLEX ETH_LINK_FULL_DUPLEX
 #define RTE_ETH_SPEED_NUM_UNKNOWN ETH_SPEED_NUM_UNKNOWN
@@ -103,6 +99,7 @@ int gw_port_configure(uint16_t port, struct gw_port_setup *s)
 {
 	struct rte_eth_conf conf;
 	struct rte_eth_dev_info info;
+	uint8_t rss_key[GW_RSS_KEY];
 	uint16_t rxd = s->rx_descriptors, txd = s->tx_descriptors;
 	uint32_t mtu;
 	int rc;
@@ -120,12 +117,8 @@ int gw_port_configure(uint16_t port, struct gw_port_setup *s)
 	memset(&conf, 0, sizeof(conf));
 	conf.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
 	conf.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
-	if (s->rx_queues > 1) {
-		conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads &
-			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_SCTP);
-		if (conf.rx_adv_conf.rss_conf.rss_hf != 0)
-			conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-	}
+	if (s->rx_queues > 1)
+		rss_want(&info, &conf, rss_key);
 #if RTE_VERSION >= RTE_VERSION_NUM(21, 11, 0, 0)
 	conf.rxmode.mtu = mtu;
 #else
@@ -136,6 +129,11 @@ int gw_port_configure(uint16_t port, struct gw_port_setup *s)
 
 	s->step = "rte_eth_dev_configure";
 	rc = rte_eth_dev_configure(port, s->rx_queues, s->tx_queues, &conf);
+	if (rc != 0 && conf.rx_adv_conf.rss_conf.rss_key != NULL) {
+		// A device may insist on a key of its own.
+		conf.rx_adv_conf.rss_conf.rss_key = NULL;
+		rc = rte_eth_dev_configure(port, s->rx_queues, s->tx_queues, &conf);
+	}
 	if (rc != 0)
 		return rc;
 

@@ -153,6 +153,7 @@ func (p *Port) setup(cfg PortConfig) error {
 		MTU:      cfg.MTU,
 		Queues:   cfg.Lcores,
 		RxQueues: rx,
+		RSS:      readRSS(p.id, rx),
 		Socket:   int(dev.socket),
 	}
 	for i := range p.info.MAC {

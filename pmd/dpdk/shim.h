@@ -87,6 +87,30 @@ int gw_port_start(uint16_t port, struct gw_port_setup *s, struct gw_pool *pool);
 // and closes the port, and removes a virtual device.
 int gw_port_close(uint16_t port, uint32_t rx_queues, uint32_t tx_queues);
 
+// How the device spreads packets over its receive queues: pmd.RSS. Kinds are
+// pmd.RSSKind.
+enum {
+	GW_RSS_TCP4 = 1 << 0,
+	GW_RSS_UDP4 = 1 << 1,
+	GW_RSS_SCTP4 = 1 << 2,
+	GW_RSS_TCP6 = 1 << 3,
+	GW_RSS_UDP6 = 1 << 4,
+	GW_RSS_SCTP6 = 1 << 5,
+	GW_RSS_IPV4 = 1 << 6,
+	GW_RSS_IPV6 = 1 << 7,
+
+	GW_RSS_KEY = 256, // at most
+	GW_RSS_TABLE = 4096,
+};
+struct gw_rss {
+	uint32_t kinds, key_len, table_len;
+	uint8_t key[GW_RSS_KEY];
+	uint16_t table[GW_RSS_TABLE];
+};
+// Fills the table of a started port evenly, where it can be, and reads
+// everything back. Fails where the device does not say all of it.
+int gw_port_rss(uint16_t port, uint32_t rx_queues, struct gw_rss *rss);
+
 struct gw_link {
 	uint32_t speed_mbps; // 0 where unknown
 	uint8_t up, full_duplex;

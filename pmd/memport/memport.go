@@ -31,6 +31,10 @@ type Config struct {
 	MAC      [6]byte
 	MTU      int // 1500
 
+	// RSS is what the port says of how it spreads packets; nil: nothing. The
+	// test is who spreads them.
+	RSS *pmd.RSS
+
 	// Pool is where the port's frames come from. Ports whose frames cross,
 	// received on one and sent on another, must share one. nil makes a pool
 	// of the next three fields.
@@ -85,6 +89,7 @@ func New(cfg Config) *Port {
 			MTU:      cfg.MTU,
 			Queues:   cfg.Queues,
 			RxQueues: cfg.RxQueues,
+			RSS:      cfg.RSS,
 			Socket:   -1,
 		},
 	}

@@ -226,6 +226,9 @@ func TestFramesCrossPortsOfOnePool(t *testing.T) {
 
 func TestQueueThatOnlySends(t *testing.T) {
 	p := New(Config{Queues: 2, RxQueues: 1})
+	if p.Info().RSS != nil {
+		t.Error("a port with one receive queue says how it spreads packets")
+	}
 	p.Inject(1, []byte("x"))
 	b := new(pmd.Burst)
 	p.Queue(1).Rx(b, 1)
