@@ -185,6 +185,10 @@ func TestFragmentIPv4Counts(t *testing.T) {
 		{long, 0, 8 + 44, 68, 2, 44},
 		{long, 0, 8 + 45, 68, 3, 5},
 		{long, 0, 8 + 40 + 44, 68, 3, 44},
+		// The one byte that does not fit behind 24 fits behind 20.
+		{[]byte{1, 1, 1, 1}, 0, 48 + 1, 72, 2, 1},
+		{[]byte{1, 1, 1, 1}, 0, 48 + 52, 72, 2, 52},
+		{[]byte{1, 1, 1, 1}, 0, 48 + 53, 72, 3, 5},
 		// The end of what offsets reach.
 		{nil, 0x1ff8, 7, 68, 1, 7},
 		{nil, 0x2000 | 0x1fe0, 64, 68, 2, 16},
@@ -196,9 +200,9 @@ func TestFragmentIPv4Counts(t *testing.T) {
 			if !ok || plan.N != c.want {
 				t.Fatalf("%v, %d pieces, want %d", ok, plan.N, c.want)
 			}
-			copied := c.options
-			if len(copied) > 0 {
-				copied = copied[:4]
+			var copied []byte
+			if len(c.options) > 0 && c.options[0] >= 128 {
+				copied = c.options[:4]
 			}
 			list := pieces(t, ip, copied, c.size, plan, false)
 			last := list[len(list)-1]
@@ -211,6 +215,7 @@ func TestFragmentIPv4Counts(t *testing.T) {
 
 func TestFragmentIPv4Refuses(t *testing.T) {
 	ip := ip4(17, 0, nil, zeros(1480))
+	changed := func(at int, with ...byte) []byte { return summed(eth(0x0800, replaced(ip, at, with...)))[14:] }
 	for _, c := range []struct {
 		name string
 		ip   []byte
@@ -219,9 +224,9 @@ func TestFragmentIPv4Refuses(t *testing.T) {
 		{"nothing", nil, 1400},
 		{"19 bytes", ip[:19], 1400},
 		{"a cut packet", ip[:1499], 1400},
-		{"IPv6", patched(ip, 0, 0x65), 1400},
-		{"a header of four words", patched(ip, 0, 0x44), 1400},
-		{"a length below the header's", ip4(17, 0, zeros(40))[:50], 1400},
+		{"IPv6", changed(0, 0x65), 1400},
+		{"a header of four words", changed(0, 0x44), 1400},
+		{"a length below the header's", changed(2, 0, 19), 1400},
 		{"Don't Fragment", ip4(17, 0x4000, nil, zeros(1480)), 1400},
 		{"a fragment with Don't Fragment", ip4(17, 0x6000, nil, zeros(1480)), 1400},
 		{"67 bytes", ip, 67},
@@ -242,9 +247,12 @@ func TestFragmentIPv4Refuses(t *testing.T) {
 	if plan, ok := FragmentIPv4(ip4(17, 8189-1000/8, nil, zeros(1000+23-20)), 1000); !ok || plan.N != 2 {
 		t.Error("to 65535 bytes: refused")
 	}
-	for _, fits := range [][]byte{ip, ip4(17, 0x4000, nil, zeros(1480))} {
-		if plan, ok := FragmentIPv4(fits, 1500); !ok || plan.N != 1 {
-			t.Errorf("a packet that fits: %v, %+v", ok, plan)
+	// What fits goes on as it is, also what is wrong with it.
+	for _, fits := range [][]byte{ip, ip4(17, 0x4000, nil, zeros(1480)), patched(ip, 11, ip[11]+1)} {
+		was := bytes.Clone(fits)
+		plan, ok := FragmentIPv4(fits, 1500)
+		if n := plan.First(fits); !ok || plan.N != 1 || n != 1500 || !bytes.Equal(fits, was) {
+			t.Errorf("a packet that fits: %v, %d bytes of %+v", ok, n, plan)
 		}
 	}
 }

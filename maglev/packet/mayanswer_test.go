@@ -66,6 +66,7 @@ var answerable = func() (list []answerShape) {
 	}{
 		{"unspecified", zeros(16), false},
 		{"loopback", loopback, false},
+		{"::ff", append(zeros(15), 0xff), false},
 		{"multicast", []byte{0xff, 0x0e, 15: 1}, false},
 		{"link-local", []byte{0xfe, 0x80, 15: 1}, true},
 		{"an address of one bit, high", []byte{0x20, 15: 0}, true},
