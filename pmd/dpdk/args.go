@@ -53,6 +53,17 @@ func deviceName(device string) string {
 	return name
 }
 
+// deviceArgument returns the value of one of device's arguments; "" where it is
+// not there.
+func deviceArgument(device, key string) string {
+	for _, arg := range strings.Split(device, ",")[1:] {
+		if value, found := strings.CutPrefix(arg, key+"="); found {
+			return value
+		}
+	}
+	return ""
+}
+
 // args returns EAL's command line. cpus must not be empty.
 func (c *Config) args(cpus []int) []string {
 	list := make([]string, len(cpus))

@@ -38,7 +38,7 @@ func BenchmarkRxTxNull(b *testing.B) {
 // BenchmarkCrossing is the price of the door itself: a receive queue that the
 // device does not have still crosses into C and reads the time.
 func BenchmarkCrossing(b *testing.B) {
-	q, err := newQueue(0, 0, false, nil, -1)
+	q, err := newQueue(0, 0, false, nil, 0, -1)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -31,7 +31,8 @@ int64_t gw_now(void)
 	return ns(rte_rdtsc(), ns_mult());
 }
 
-struct gw_queue *gw_queue_new(uint16_t port, uint16_t index, int receives, uint32_t tx_retries, int socket)
+struct gw_queue *gw_queue_new(uint16_t port, uint16_t index, int receives, uint32_t tx_retries, uint32_t tx_longest,
+	int socket)
 {
 	struct gw_queue *q = rte_zmalloc_socket("gw_queue", sizeof(*q), RTE_CACHE_LINE_SIZE, socket);
 
@@ -41,6 +42,7 @@ struct gw_queue *gw_queue_new(uint16_t port, uint16_t index, int receives, uint3
 	q->index = index;
 	q->receives = receives != 0;
 	q->tx_retries = tx_retries;
+	q->tx_longest = tx_longest;
 	q->ns_mult = ns_mult();
 	return q;
 }
@@ -64,11 +66,29 @@ void gw_rx(struct gw_queue *q, struct gw_burst *b, uint32_t limit)
 		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
 }
 
+// Frees the frames that are longer than longest, and returns how many are left.
+static uint16_t drop_longer(struct rte_mbuf **frames, uint16_t n, uint32_t longest)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (rte_pktmbuf_pkt_len(frames[i]) > longest)
+			rte_pktmbuf_free(frames[i]);
+		else
+			frames[kept++] = frames[i];
+	}
+	return kept;
+}
+
 uint32_t gw_tx(struct gw_queue *q, struct gw_burst *b)
 {
 	struct rte_mbuf **frames = mbufs(b);
 	uint16_t n = RTE_MIN(b->n, (int64_t)GW_MAX_BURST);
-	uint16_t sent = rte_eth_tx_burst(q->port, q->index, frames, n);
+	uint16_t sent;
+
+	if (unlikely(q->tx_longest != 0))
+		n = drop_longer(frames, n, q->tx_longest);
+	sent = rte_eth_tx_burst(q->port, q->index, frames, n);
 
 	for (uint16_t retry = 0; unlikely(sent < n) && retry < q->tx_retries; retry++) {
 		rte_pause();

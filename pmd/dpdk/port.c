@@ -1,5 +1,6 @@
 // Ports: find, configure, start, close; link and counters.
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,6 +48,11 @@ int gw_port_find(const char *name, const char *devargs, uint16_t *port)
 		}
 	}
 	return -ENODEV;
+}
+
+int gw_interface_exists(const char *name)
+{
+	return if_nametoindex(name) != 0;
 }
 
 static int is_virtual(const struct rte_eth_dev_info *info)

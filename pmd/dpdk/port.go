@@ -6,6 +6,7 @@ import "C"
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"guideway/pmd"
 )
@@ -14,6 +15,10 @@ import (
 // take. A device at line rate frees a slot within tens of nanoseconds, which
 // is about what one attempt takes; one that has stalled must not stall us.
 const txRetries = 8
+
+// tapOverhead is what net_tap allows a frame beside the MTU: an Ethernet
+// header, a VLAN tag, and a checksum, which is never there.
+const tapOverhead = 14 + 4 + 4
 
 // PortConfig says how to open a port.
 type PortConfig struct {
@@ -99,8 +104,29 @@ func (p *Port) find(device string) error {
 	name, args := cString(deviceName(device)), cString(device)
 	defer name.free()
 	defer args.free()
+	if strings.HasPrefix(device, "net_tap") {
+		if err := freeInterface(deviceArgument(device, "iface")); err != nil {
+			return err
+		}
+	}
 	if err := errno(C.gw_port_find(name.c, args.c, &p.id)); err != nil {
-		return fmt.Errorf("no such device, or its driver refuses it: %w", err)
+		return fmt.Errorf("no such device, or its driver refuses it and tells the log why: %w", err)
+	}
+	return nil
+}
+
+// freeInterface checks that net_tap can make an interface of that name. Over
+// one that is there it would fail without saying so; or, where it is a TAP too,
+// share it with its owner.
+func freeInterface(name string) error {
+	const longest = 15 // IFNAMSIZ, less the final zero
+	if len(name) > longest {
+		return fmt.Errorf("the kernel takes interface names of %d bytes, and %q has %d", longest, name, len(name))
+	}
+	c := cString(name)
+	defer c.free()
+	if C.gw_interface_exists(c.c) != 0 {
+		return fmt.Errorf("the kernel has an interface %q already, and net_tap makes its own", name)
 	}
 	return nil
 }
@@ -139,8 +165,14 @@ func (p *Port) setup(cfg PortConfig) error {
 	if err := errno(C.gw_port_start(p.id, &setup, p.pool.c)); err != nil {
 		return fmt.Errorf("%s: %w", C.GoString(setup.step), err)
 	}
+	driver, longest := C.GoString(&dev.driver[0]), 0
+	if driver == "net_tap" {
+		// A longer frame stops the driver, and all that are behind it in
+		// the burst.
+		longest = cfg.MTU + tapOverhead
+	}
 	for i := range cfg.Lcores {
-		q, err := newQueue(p.id, i, i < rx, p.pool.c, int(dev.socket))
+		q, err := newQueue(p.id, i, i < rx, p.pool.c, longest, int(dev.socket))
 		if err != nil {
 			return err
 		}
@@ -149,7 +181,7 @@ func (p *Port) setup(cfg PortConfig) error {
 	p.info = pmd.Info{
 		Name:     cfg.Name,
 		Device:   cfg.Device,
-		Driver:   C.GoString(&dev.driver[0]),
+		Driver:   driver,
 		MTU:      cfg.MTU,
 		Queues:   cfg.Lcores,
 		RxQueues: rx,

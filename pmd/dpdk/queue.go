@@ -23,12 +23,14 @@ type queue struct {
 	pool *C.struct_gw_pool // the port's
 }
 
-func newQueue(port C.uint16_t, index int, receives bool, pool *C.struct_gw_pool, socket int) (*queue, error) {
+// newQueue makes the queue of an index. It sends no frame longer than longest;
+// 0: the driver sees to that.
+func newQueue(port C.uint16_t, index int, receives bool, pool *C.struct_gw_pool, longest, socket int) (*queue, error) {
 	rx := C.int(0)
 	if receives {
 		rx = 1
 	}
-	q := &queue{c: C.gw_queue_new(port, C.uint16_t(index), rx, txRetries, C.int(socket)), pool: pool}
+	q := &queue{c: C.gw_queue_new(port, C.uint16_t(index), rx, txRetries, C.uint32_t(longest), C.int(socket)), pool: pool}
 	if q.c == nil {
 		return nil, fmt.Errorf("no memory for queue %d on socket %d", index, socket)
 	}

@@ -78,6 +78,8 @@ struct gw_port_setup {
 // Finds the port of a device by name, creating the device from devargs where
 // there is none yet.
 int gw_port_find(const char *name, const char *devargs, uint16_t *port);
+// Tells whether the kernel has an interface of that name.
+int gw_interface_exists(const char *name);
 int gw_port_info(uint16_t port, struct gw_port_info *info);
 // Configures queues and offloads and settles the sizes of the rings.
 int gw_port_configure(uint16_t port, struct gw_port_setup *s);
@@ -145,10 +147,12 @@ struct gw_queue {
 	uint16_t port, index;
 	uint16_t receives;   // 0: the device has fewer receive queues than we have cores
 	uint16_t tx_retries; // how often a burst is offered again
+	uint32_t tx_longest; // longer frames are not offered; 0: the driver sees to that
 	uint64_t ns_mult;    // nanoseconds per tick of the time stamp counter, times 2^32
 };
 
-struct gw_queue *gw_queue_new(uint16_t port, uint16_t index, int receives, uint32_t tx_retries, int socket);
+struct gw_queue *gw_queue_new(uint16_t port, uint16_t index, int receives, uint32_t tx_retries, uint32_t tx_longest,
+	int socket);
 void gw_queue_delete(struct gw_queue *q);
 void gw_rx(struct gw_queue *q, struct gw_burst *b, uint32_t limit);
 uint32_t gw_tx(struct gw_queue *q, struct gw_burst *b);

@@ -33,13 +33,13 @@ func veth(t *testing.T, name string) (socket int) {
 		}
 	})
 	up(t, name)
-	return rawSocket(t, peer)
+	return rawSocket(t, peer, testType)
 }
 
 // testMTU has room for a tunnel around a packet of 1500 bytes.
 const testMTU = 1600
 
-func up(t *testing.T, name string) netlink.Link {
+func up(t testing.TB, name string) netlink.Link {
 	t.Helper()
 	link, err := netlink.LinkByName(name)
 	if err == nil {
@@ -51,11 +51,12 @@ func up(t *testing.T, name string) netlink.Link {
 	return link
 }
 
-// rawSocket sets an interface up and returns a socket for test frames on it.
-func rawSocket(t *testing.T, name string) int {
+// rawSocket sets an interface up and returns a socket on it for frames of one
+// EtherType.
+func rawSocket(t testing.TB, name string, etherType uint16) int {
 	t.Helper()
 	link := up(t, name)
-	proto := int(binary.NativeEndian.Uint16([]byte{testType >> 8, testType & 0xff}))
+	proto := int(binary.NativeEndian.Uint16([]byte{byte(etherType >> 8), byte(etherType)}))
 	socket, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, proto)
 	if err != nil {
 		t.Fatal(err)
@@ -87,15 +88,6 @@ func TestVeth(t *testing.T) {
 			}
 			exchangeAll(t, p, socket, 1500)
 		})
-	}
-}
-
-// The same with an interface of the kernel's that the port makes.
-func TestTap(t *testing.T) {
-	p := open(t, PortConfig{Name: "tap", Device: "net_tap0,iface=gw-tap"})
-	exchangeAll(t, p, rawSocket(t, "gw-tap"), 1400)
-	if _, err := netlink.LinkByName("gw-tap"); err == nil {
-		t.Error("the interface outlives its port")
 	}
 }
 
