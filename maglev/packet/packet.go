@@ -5,6 +5,11 @@
 // checked against the bytes that are really there, chains of headers are
 // bounded, and whatever is wrong has a [Result] of its own. Wire formats are
 // named offsets below the diagram of the RFC that defines them.
+//
+// Some frames are not passed on as they came: an echo request becomes its
+// answer ([AnswerEcho]), a packet becomes the ICMP error about it
+// ([PutICMPError]) or the first of its fragments ([FragmentIPv4]), and a SYN
+// offers smaller segments ([ClampMSS]).
 package packet
 
 import "encoding/binary"
