@@ -5,16 +5,25 @@
 //
 // # Ownership
 //
-// A [Frame] has exactly one owner at a time. [Queue.Rx] gives the caller the
-// frames of a burst; they are the caller's until it hands them back through
+// A [Frame] has exactly one owner at a time. [Queue.Rx] and [Queue.Alloc] give
+// the caller frames; they are the caller's until it hands them back through
 // [Queue.Tx] or [Queue.Free], which take every frame of the burst, always. A
 // frame that has been handed back must not be touched again.
+//
+// Any queue of any port takes any frame, whichever queue of whichever port gave
+// it, in bursts of any mixture: each goes back to the pool that it came from.
+// A port may be closed while its frames are still elsewhere.
 //
 // # Concurrency
 //
 // A Queue belongs to one core: its methods are called from one goroutine,
 // which is locked to its thread. The methods of a [Port] are for the control
 // plane and may be called from any goroutine while the queues are polled.
+//
+// A frame belongs to no core. It may be handed to another, which then owns it
+// and sends or frees it through its own queues, if the hand-over orders memory:
+// what the giver wrote, to the frame's bounds too, is seen by the taker. A ring
+// whose indexes are atomic does, and so does a channel.
 package pmd
 
 // MaxBurst is the capacity of a [Burst], in frames. Sixty-four amortises the

@@ -15,7 +15,11 @@
 //     main lcore. All control calls (open, close, counters) are made there, one
 //     after another, because DPDK's control API is not safe for concurrent use.
 //   - [EAL.Poll] gives each poll loop its own OS thread, pinned to one CPU and
-//     registered with EAL, so that it has a cache in every pool.
+//     registered with EAL, so that it has a cache in every pool. What it
+//     receives and allocates comes out of its cache and what it frees, or a
+//     driver frees when it sends, goes into it, whichever core had the frame
+//     first. On other threads the methods of a queue work too, past the caches
+//     and slower.
 //   - All other threads of the process are left alone. See [Confine] for
 //     keeping them off the poll loops' CPUs.
 //

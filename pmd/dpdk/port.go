@@ -37,8 +37,10 @@ type PortConfig struct {
 	RxDescriptors, TxDescriptors int // a ring's length; 0: the driver's default
 
 	// Extra is the number of frames, beyond the port's own rings, that may
-	// be out of its pool at once: held fragments of all cores, and other
-	// ports' transmit rings.
+	// be out of its pool at once: held fragments of all cores, frames in
+	// rings between cores, and other ports' transmit rings; and where more
+	// poll loops free the port's frames than Lcores, 384 for each of these,
+	// which it keeps in its cache.
 	Extra int
 
 	Promiscuous bool // receive frames for other stations

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -166,6 +167,49 @@ func TestAllocatedFramesArrive(t *testing.T) {
 	})
 	closePort(t, p)
 	whole(t, p)
+}
+
+// What the kernel sends past the port's MTU, because somebody set that of the
+// interface higher, comes whole as far as a buffer goes; beyond, it is counted.
+func TestTapLongFrames(t *testing.T) {
+	p := open(t, PortConfig{Name: "tap", Device: "net_tap0,iface=gw-tap"})
+	socket := rawSocket(t, "gw-tap", testType)
+	link, err := netlink.LinkByName("gw-tap")
+	if err == nil {
+		err = netlink.LinkSetMTU(link, 9000)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, length := range []int{1600, 5000, 1900, 60} {
+		if err := unix.Send(socket, testFrame([6]byte{2}, length, length), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	poll(t, func() {
+		var got []int
+		until(func() bool {
+			b := blank(p.Queue(0), 32)
+			for _, f := range b.Frames[:b.N] {
+				var length int
+				if n, _ := fmt.Sscanf(string(f.Bytes()[14:]), "frame %d", &length); n == 0 {
+					continue // of the kernel's own
+				}
+				if f.Segments() != 1 || !bytes.Equal(f.Bytes(), testFrame([6]byte{2}, length, length)) {
+					t.Errorf("frame %d: %d bytes in %d segments", length, f.Len(), f.Segments())
+				}
+				got = append(got, length)
+			}
+			p.Queue(0).Free(b)
+			return len(got) >= 3
+		})
+		if !slices.Equal(got, []int{1600, 1900, 60}) {
+			t.Errorf("frames %v arrive", got)
+		}
+	})
+	if st, err := p.Stats(); st.RxErrors != 1 || err != nil {
+		t.Errorf("stats %+v, %v", st, err)
+	}
 }
 
 func TestTapArguments(t *testing.T) {

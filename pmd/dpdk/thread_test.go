@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"guideway/pmd"
 )
 
 // allCPUs is what the process may use, as it was before EAL started.
@@ -114,6 +116,68 @@ func TestThreads(t *testing.T) {
 	}) {
 		t.Error("the loop's thread does not end")
 	}
+}
+
+// Frames go from core to core: received by one, freed by the other, and never
+// lost. What each has freed last stays in its own cache, where the other cannot
+// have it: so both have one.
+func TestFramesCrossCores(t *testing.T) {
+	p := open(t, PortConfig{Name: "null", Device: "net_null0", Lcores: 2})
+	frames, done := make(chan *pmd.Frame, 512), make(chan int)
+	free := func(q pmd.Queue, list []*pmd.Frame) {
+		b := new(pmd.Burst)
+		for len(list) > 0 {
+			for b.N < pmd.MaxBurst && b.N < len(list) {
+				b.Add(list[b.N])
+			}
+			list = list[b.N:]
+			q.Free(b)
+		}
+	}
+	// all takes what frames a core can have.
+	all := func(q pmd.Queue) (list []*pmd.Frame) {
+		for b := new(pmd.Burst); q.Alloc(b, 1) > 0; b.N = 0 {
+			list = append(list, b.Frames[0])
+		}
+		return list
+	}
+	other, err := eal.Poll(-1, func() {
+		q := p.Queue(1)
+		for f := range frames {
+			free(q, []*pmd.Frame{f})
+		}
+		done <- 0 // the first core takes what it can
+		<-done
+		list := all(q)
+		done <- len(list)
+		free(q, list)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cached := func(who string, got int) {
+		if kept := p.pool.size - got; kept < 1 || kept > cacheSize*3/2 {
+			t.Errorf("%s: %d of %d frames could be had: the other core keeps %d", who, got, p.pool.size, kept)
+		}
+	}
+	poll(t, func() {
+		q := p.Queue(0)
+		for range 200 {
+			b := blank(q, 50)
+			for _, f := range b.Frames[:b.N] {
+				frames <- f
+			}
+		}
+		close(frames)
+		<-done
+		list := all(q)
+		cached("the core that received", len(list))
+		free(q, list)
+		done <- 0
+		cached("the core that freed", <-done)
+	})
+	other.Wait()
+	whole(t, p)
 }
 
 func TestPollOnNoSuchCPU(t *testing.T) {
