@@ -14,6 +14,7 @@ type Config struct {
 	Ports     []Port // in the order of the file; at least one
 	Conntrack Conntrack
 	Fragments Fragments
+	ICMP      ICMP
 	Checks    []Check // in the order of the file
 	Pools     []Pool  // in the order of the file
 	VIPs      []VIP   // those that this node serves, in the order of the file
@@ -91,7 +92,7 @@ func (f *File) Config() (*Config, Warnings, error) {
 	c := d.config()
 	c.file, c.where = f.name, r.where
 	c.warn(d, &r.report)
-	f.pending(c, &r.report)
+	f.pending(&r.report)
 	r.sort()
 	return c, r.warnings, nil
 }
@@ -103,7 +104,8 @@ type draft struct {
 	dpdk      dpdkDraft
 	ports     []portDraft
 	conntrack Conntrack
-	fragments Fragments
+	fragments fragmentsDraft
+	icmp      icmpDraft
 	checks    []located[Check]
 	pools     []poolDraft
 	vips      []vipDraft
@@ -126,6 +128,7 @@ func (r *reader) read(f *File, hostname string) *draft {
 	d.conntrack = readConntrack(ct)
 	d.flowsAt = ct.place("flows_per_core")
 	d.fragments = readFragments(root.section("fragments"))
+	d.icmp = readICMP(root.section("icmp"))
 	root.each("check", func(s *section) { d.checks = append(d.checks, located[Check]{readCheck(s), s.place("name")}) })
 	root.each("pool", func(s *section) { d.pools = append(d.pools, readPool(s)) })
 	root.each("vip", func(s *section) { d.vips = append(d.vips, readVIP(s)) })
@@ -139,7 +142,7 @@ func (r *reader) read(f *File, hostname string) *draft {
 
 func (d *draft) config() *Config {
 	c := &Config{
-		Node: d.node.Node, DPDK: d.dpdk.DPDK, Conntrack: d.conntrack, Fragments: d.fragments,
+		Node: d.node.Node, DPDK: d.dpdk.DPDK, Conntrack: d.conntrack, Fragments: d.fragments.Fragments, ICMP: d.icmp.ICMP,
 		Checks: plain(d.checks), BGP: d.bgp.BGP, Console: d.console, Metrics: d.metrics,
 		resolved: d.resolved,
 	}

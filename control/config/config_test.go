@@ -62,10 +62,11 @@ asn = 64500
 	want := &Config{
 		Node:  Node{Name: "lb1", Source4: addr("192.0.2.11"), Source6: addr("2001:db8::11")},
 		DPDK:  DPDK{Lcores: []int{2, 3}, Memory: 1 << 30, Huge: true, Idle: IdlePoll},
-		Ports: []Port{{Name: "wan", Device: "net_null0", MTU: 1500}},
+		Ports: []Port{{Name: "wan", Device: "net_null0", MTU: 1500, KernelRate: 20_000}},
 		Conntrack: Conntrack{1 << 20, Timeouts{TCPNew: 30 * time.Second, TCPEstablished: 15 * time.Minute,
 			TCPClosing: 30 * time.Second, UDP: time.Minute, Other: time.Minute}},
-		Fragments: Fragments{Datagrams: 65536, Held: 4096, Timeout: time.Second},
+		Fragments: Fragments{Datagrams: 65536, Held: 4096, Bytes: 8 << 20, Timeout: time.Second, Probe: 200 * time.Millisecond},
+		ICMP:      ICMP{Rate: 1000, Relay: true},
 		Checks: []Check{{Name: "c", Type: CheckHTTPS, Path: "/", Expect: []int{200}, Interval: time.Second,
 			Timeout: 500 * time.Millisecond, Rise: 2, Fall: 3}},
 		Pools: []Pool{{Name: "p", Backends: []Backend{{addr("10.0.0.1"), 100, StateUp}}}},
@@ -87,7 +88,7 @@ func TestValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := parse(t, strings.ReplaceAll(`
-node = { name = "lb2", source = ["2001:db8::12"], shard = "edge" }
+node = { name = "lb2", source = ["2001:db8::12"], source_pool = ["2001:db8::2:2/127", "2001:db8::1:1"], shard = "edge" }
 conntrack.flows_per_core = 0x1000
 conntrack.timeout = { tcp_new = "1s", tcp_established = "1h30m", tcp_closing = "2s", udp = "3s", other = "4s" }
 [dpdk]
@@ -96,22 +97,31 @@ control_cpus = [0, 1]
 memory = "512MiB"
 huge = false
 idle = "sleep"
+steering = "software"
 eal_args = ["--log-level", "8"]
 [[port]]
 name = "wan"
 device = "3B:00.1,representor=0"
 addresses = ["192.0.2.11/24", "2001:db8::11/64"]
-gateways = ["192.0.2.1", "2001:db8::1"]
+gateways = ["192.0.2.1", "2001:db8::1", "192.0.2.2"]
 next_hop_mac = "02:00:5E:10:00:01"
 mtu = 9000
 vlan = 4094
 rx_queues = 1
 kernel = "gw-wan"
+kernel_rate = 100
 [fragments]
 nodes = [{ name = "lb2", address = "2001:db8::12" }]
 datagrams = 128
 held = 32
+bytes = "1MiB"
 timeout = "250ms"
+probe = "50ms"
+[icmp]
+source = "vip"
+rate = 1
+relay = false
+closed_port = "drop"
 [[check]]
 name = "c"
 type = "http"
@@ -142,6 +152,8 @@ table_size = 655373
 hash = "source"
 encap = "gre"
 fragments = true
+too_big = "drop"
+mss = 1396
 icmp_echo = "forward"
 shard = "edge"
 min_healthy = "50%"
@@ -169,21 +181,24 @@ password_file = "SECRET"
 listen = ":9151"
 `, "SECRET", secret))
 	want := &Config{
-		Node: Node{Name: "lb2", Source6: addr("2001:db8::12"), Shard: "edge"},
-		DPDK: DPDK{Lcores: []int{5}, ControlCPUs: []int{0, 1}, Memory: 512 << 20, Idle: IdleSleep, EALArgs: []string{"--log-level", "8"}},
+		Node: Node{Name: "lb2", Source6: addr("2001:db8::12"),
+			SourcePool6: []netip.Addr{addr("2001:db8::1:1"), addr("2001:db8::2:2"), addr("2001:db8::2:3")}, Shard: "edge"},
+		DPDK: DPDK{Lcores: []int{5}, ControlCPUs: []int{0, 1}, Memory: 512 << 20, Idle: IdleSleep,
+			Steering: SteeringSoftware, EALArgs: []string{"--log-level", "8"}},
 		Ports: []Port{{Name: "wan", Device: "0000:3b:00.1,representor=0",
 			Addresses: []netip.Prefix{prefix("192.0.2.11/24"), prefix("2001:db8::11/64")},
-			Gateways:  []netip.Addr{addr("192.0.2.1"), addr("2001:db8::1")}, NextHopMAC: [6]byte{2, 0, 0x5e, 0x10, 0, 1}, HasNextHop: true,
-			MTU: 9000, VLAN: 4094, RxQueues: 1, Kernel: "gw-wan"}},
+			Gateways:  []netip.Addr{addr("192.0.2.1"), addr("2001:db8::1"), addr("192.0.2.2")}, NextHopMAC: [6]byte{2, 0, 0x5e, 0x10, 0, 1}, HasNextHop: true,
+			MTU: 9000, VLAN: 4094, RxQueues: 1, Kernel: "gw-wan", KernelRate: 100}},
 		Conntrack: Conntrack{4096, Timeouts{time.Second, 90 * time.Minute, 2 * time.Second, 3 * time.Second, 4 * time.Second}},
-		Fragments: Fragments{[]FragmentNode{{"lb2", addr("2001:db8::12")}}, 128, 32, 250 * time.Millisecond},
+		Fragments: Fragments{[]FragmentNode{{"lb2", addr("2001:db8::12")}}, 128, 32, 1 << 20, 250 * time.Millisecond, 50 * time.Millisecond},
+		ICMP:      ICMP{ICMPSourceVIP, 1, false, ClosedPortDrop},
 		Checks: []Check{{Name: "c", Type: CheckHTTP, Path: "/up?deep=1", Expect: []int{200, 204}, Interval: 5 * time.Second,
 			Timeout: 2 * time.Second, Rise: 1, Fall: 10, Via: ViaTunnel}},
 		Pools: []Pool{{Name: "p", Check: "c", Include: []string{"q"}, Backends: []Backend{{addr("2001:db8:1::1"), 7, StateDrain}}},
 			{Name: "q", Backends: []Backend{{addr("2001:db8:1::2"), 100, StateOff}}}},
 		VIPs: []VIP{{Name: "v", Prefix: prefix("203.0.113.0/24"), Protocol: ProtocolSCTP,
 			Ports: []PortRange{{80, 80}, {443, 443}, {8000, 8010}}, Pools: []string{"p"}, TableSize: 655373, Hash: HashSource,
-			Fragments: true, ICMPEcho: EchoForward, Shard: "edge", MinHealthy: MinHealthy{50, true}, WhenDown: DownUnreachable,
+			Fragments: true, TooBig: TooBigDrop, MSS: 1396, ICMPEcho: EchoForward, Shard: "edge", MinHealthy: MinHealthy{50, true}, WhenDown: DownUnreachable,
 			Communities: []Community{{Parts: [3]uint32{64512, 100}}, {true, [3]uint32{4200000000, 1, 2}}, {Parts: [3]uint32{65535, 65281}}}}},
 		VIPsElsewhere: 1,
 		BGP: BGP{ASN: 4200000000, RouterID: addr("10.9.8.7"),

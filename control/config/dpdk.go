@@ -12,6 +12,7 @@ type DPDK struct {
 	Memory      uint64 // for DPDK's pools and rings, in bytes
 	Huge        bool   // Memory is in hugepages
 	Idle        Idle
+	Steering    Steering
 	EALArgs     []string // passed to EAL as they are
 }
 
@@ -27,6 +28,20 @@ var idleNames = []string{"poll", "sleep"}
 
 func (i Idle) String() string { return idleNames[i] }
 
+// Steering is who brings the packets of a flow to one lcore, which holds its
+// entry in the connection table.
+type Steering uint8
+
+const (
+	SteeringAuto     Steering = iota // the device where it can, else software
+	SteeringDevice                   // the device's RSS, whose key and table it tells; a queue per lcore
+	SteeringSoftware                 // a hash of our own, and rings between the lcores
+)
+
+var steeringNames = []string{"auto", "device", "software"}
+
+func (s Steering) String() string { return steeringNames[s] }
+
 const (
 	maxCPU    = 1023 // CPU_SETSIZE less one, glibc's limit on affinity sets
 	maxLcores = 128  // RTE_MAX_LCORE of common builds
@@ -36,6 +51,7 @@ type dpdkDraft struct {
 	DPDK
 	lcores, control []located[int]
 	clean           bool // every lcore was understood
+	steeringAt      pos
 }
 
 func readDPDK(s *section) dpdkDraft {
@@ -55,6 +71,8 @@ func readDPDK(s *section) dpdkDraft {
 	d.Memory = read(s, "memory", 1<<30, size(64<<20, 1<<40))
 	d.Huge = read(s, "huge", true, boolean)
 	d.Idle = read(s, "idle", IdlePoll, oneOf[Idle](idleNames))
+	d.Steering = read(s, "steering", SteeringAuto, oneOf[Steering](steeringNames))
+	d.steeringAt = s.place("steering")
 	args, _ := list(s, "eal_args", ealArg)
 	d.EALArgs = plain(args)
 	return d

@@ -12,15 +12,41 @@ type Node struct {
 	// to IPv4 and to IPv6 backends. Each is valid if a VIP needs it.
 	Source4, Source6 netip.Addr
 
+	// SourcePool4 and SourcePool6 are more of them, in whose place flows are
+	// spread over these: sorted, each once, at most MaxSources. Where one is
+	// not empty, the Source of its family is valid.
+	SourcePool4, SourcePool6 []netip.Addr
+
 	Shard string // only VIPs of this shard are served; "": all
 }
 
-// Source is the outer source address of packets to a backend.
-func (n Node) Source(backend netip.Addr) netip.Addr {
-	if backend.Is4() {
+// MaxSources is how many addresses a source pool has at most, in each family.
+const MaxSources = 64
+
+// Source is this node's own address of dst's family: what it sends from in its
+// own name, and to backends where there is no pool.
+func (n Node) Source(dst netip.Addr) netip.Addr {
+	if dst.Is4() {
 		return n.Source4
 	}
 	return n.Source6
+}
+
+// Sources are the outer source addresses of packets to dst, a backend: the pool
+// of its family, or where there is none the one Source, or nothing. The slice
+// is for reading.
+func (n Node) Sources(dst netip.Addr) []netip.Addr {
+	pool := n.SourcePool6
+	if dst.Is4() {
+		pool = n.SourcePool4
+	}
+	if len(pool) > 0 {
+		return pool
+	}
+	if src := n.Source(dst); src.IsValid() {
+		return []netip.Addr{src}
+	}
+	return nil
 }
 
 func (n Node) serves(shard string) bool { return n.Shard == "" || n.Shard == shard }
@@ -28,7 +54,9 @@ func (n Node) serves(shard string) bool { return n.Shard == "" || n.Shard == sha
 type nodeDraft struct {
 	Node
 	sources  []located[netip.Addr]
-	clean    bool // every source was understood
+	pool     []located[netip.Prefix] // what was understood of source_pool
+	clean    bool                    // every source was understood
+	nameAt   pos
 	sourceAt pos
 	shardAt  pos
 }
@@ -51,7 +79,8 @@ func readNode(s *section, hostname string) nodeDraft {
 		}
 		*slot = src.v
 	}
+	n.readPool(s)
 	n.Shard = read(s, "shard", "", optional(label))
-	n.sourceAt, n.shardAt = s.place("source"), s.place("shard")
+	n.nameAt, n.sourceAt, n.shardAt = s.place("name"), s.place("source"), s.place("shard")
 	return n
 }

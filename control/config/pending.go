@@ -13,13 +13,8 @@ type pendingKey struct {
 // pending is the whole list. A feature that comes into effect takes its row
 // away, and nothing else has to change here.
 var pending = []pendingKey{
-	{key: "port.gateways", instead: "next hops are not learnt: what is tunnelled goes to next_hop_mac"},
-	{key: "port.rx_queues", instead: "there is one queue per lcore, as with 0", unless: "0"},
-	{key: "port.kernel", instead: "there is no exception path: what is for no VIP is dropped"},
-	{key: "fragments", instead: "fragments for a VIP are dropped and counted"},
 	{key: "check", instead: "backends are not checked and count as healthy"},
 	{key: "pool.check", instead: "the pool's backends are not checked and count as healthy"},
-	{key: "vip.fragments", instead: "fragments for the VIP are dropped and counted", unless: "false"},
 	{key: "vip.min_healthy", instead: "backends are not checked, so it is always met", unless: "1"},
 	{key: "vip.when_down", instead: "backends are not checked, so the VIP is never down", unless: "withdraw"},
 	{key: "vip.communities", instead: "VIPs are not announced: route them to this node by other means"},
@@ -28,12 +23,12 @@ var pending = []pendingKey{
 }
 
 // pending warns of each such key once, where it first stands.
-func (f *File) pending(c *Config, r *report) {
+func (f *File) pending(r *report) {
 	for _, p := range pending {
 		var found []pos
 		title := p.key
 		f.root.visit(strings.Split(p.key, "."), func(e *entry) {
-			if p.idle(e.value, c) {
+			if p.idle(e.value) {
 				return
 			}
 			at := e.at
@@ -58,15 +53,9 @@ func (f *File) pending(c *Config, r *report) {
 }
 
 // idle tells that the value asks for no more than happens anyway.
-func (p pendingKey) idle(v *value, c *Config) bool {
-	switch {
-	case v.kind == kindString && v.text == "", v.kind == kindArray && len(v.items) == 0:
-		return true
-	case p.key == "port.rx_queues" && v.text != "0":
-		n, err := integer(0, maxLcores)(v)
-		return err == nil && int(n) == len(c.DPDK.Lcores)
-	}
-	return p.unless != "" && v.text == p.unless
+func (p pendingKey) idle(v *value) bool {
+	empty := v.kind == kindString && v.text == "" || v.kind == kindArray && len(v.items) == 0
+	return empty || p.unless != "" && v.text == p.unless
 }
 
 // visit calls do for every key at the path, in each table of a list.

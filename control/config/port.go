@@ -11,13 +11,14 @@ type Port struct {
 	Name       string
 	Device     string         // for EAL: PCI address or virtual device, with arguments; one spelling per device
 	Addresses  []netip.Prefix // this machine's addresses there, with the length of the subnet
-	Gateways   []netip.Addr   // next hops for what is not on-link, at most one per family
+	Gateways   []netip.Addr   // next hops for what is not on-link, on-link themselves; flows are spread over those of a family
 	NextHopMAC [6]byte        // fixed next hop, if HasNextHop
 	HasNextHop bool
 	MTU        int    // longest IP packet, in bytes, without Ethernet header and tag
 	VLAN       uint16 // 1..4094; 0: untagged
-	RxQueues   int    // 0: one per lcore
+	RxQueues   int    // 0: one per lcore; at most one per lcore
 	Kernel     string // name of the exception-path interface; "": none
+	KernelRate int    // frames a second, of each class, that one lcore hands up to Kernel
 }
 
 const (
@@ -25,11 +26,14 @@ const (
 	minMTU   = 576  // RFC 791: what every host must take
 	maxMTU   = 9216 // the usual jumbo frame less its headers
 	usualMTU = 1500 // RFC 894
+
+	maxGateways = 16 // per family: more than a rack has routers
 )
 
 type portDraft struct {
 	Port
 	nameAt, deviceAt, mtuAt, rxAt, kernelAt pos
+	kernelRateAt                            pos // zero when it is not set
 	addresses                               []located[netip.Prefix]
 	gateways                                []located[netip.Addr]
 }
@@ -47,19 +51,23 @@ func readPort(s *section) portDraft {
 	p.VLAN = read(s, "vlan", 0, number[uint16](0, 4094))
 	p.RxQueues = read(s, "rx_queues", 0, number[int](0, maxLcores))
 	p.Kernel = read(s, "kernel", "", optional(interfaceName))
+	p.KernelRate = read(s, "kernel_rate", 20_000, number[int](100, 10_000_000))
 	p.nameAt, p.deviceAt, p.mtuAt = s.place("name"), s.place("device"), s.place("mtu")
 	p.rxAt, p.kernelAt = s.place("rx_queues"), s.place("kernel")
+	if s.has("kernel_rate") {
+		p.kernelRateAt = s.place("kernel_rate")
+	}
 	p.gatewaysOnLink(&s.r.report)
 	return p
 }
 
 func (p *portDraft) gatewaysOnLink(r *report) {
-	seen := map[bool]bool{}
+	seen, count := map[netip.Addr]pos{}, map[string]int{}
 	for _, g := range p.gateways {
-		if seen[g.v.Is4()] {
-			r.fault(g.at, "port.gateways: %s is the second %s gateway: at most one per family", g.v, family(g.v))
+		unique(r, seen, g.v, g.at, "port.gateways: %s")
+		if count[family(g.v)]++; count[family(g.v)] == maxGateways+1 {
+			r.fault(g.at, "port.gateways: %s is one %s gateway too many: at most %d", g.v, family(g.v), maxGateways)
 		}
-		seen[g.v.Is4()] = true
 		onLink := false
 		for _, a := range p.addresses {
 			onLink = onLink || a.v.Contains(g.v)

@@ -25,11 +25,13 @@ func (c *Config) settings() []setting {
 	add := func(id string, value any) { out = append(out, setting{id, fmt.Sprint(value)}) }
 	add("node.name", c.Node.Name)
 	add("node.source", sourceText(c.Node))
+	add("node.source_pool", slices.Concat(c.Node.SourcePool4, c.Node.SourcePool6))
 	add("dpdk.lcores", c.DPDK.Lcores)
 	add("dpdk.control_cpus", c.DPDK.ControlCPUs)
 	add("dpdk.memory", fmt.Sprint(c.DPDK.Memory>>20, "MiB"))
 	add("dpdk.huge", c.DPDK.Huge)
 	add("dpdk.idle", c.DPDK.Idle)
+	add("dpdk.steering", c.DPDK.Steering)
 	add("dpdk.eal_args", c.DPDK.EALArgs)
 	add("conntrack.flows_per_core", c.Conntrack.FlowsPerCore)
 	t := c.Conntrack.Timeouts
@@ -40,6 +42,8 @@ func (c *Config) settings() []setting {
 	add("conntrack.timeout.other", short(t.Other))
 	add("fragments.datagrams", c.Fragments.Datagrams)
 	add("fragments.held", c.Fragments.Held)
+	add("fragments.bytes", fmt.Sprint(c.Fragments.Bytes>>20, "MiB"))
+	add("fragments.timeout", short(c.Fragments.Timeout))
 	add("console.listen", c.Console.Listen)
 	add("metrics.listen", c.Metrics.Listen)
 	for i, p := range c.Ports {
@@ -47,12 +51,12 @@ func (c *Config) settings() []setting {
 		add(id+"name", p.Name)
 		add(id+"device", p.Device)
 		add(id+"addresses", p.Addresses)
-		add(id+"gateways", p.Gateways)
 		add(id+"next_hop_mac", macText(p))
 		add(id+"mtu", p.MTU)
 		add(id+"vlan", p.VLAN)
 		add(id+"rx_queues", p.RxQueues)
 		add(id+"kernel", p.Kernel)
+		add(id+"kernel_rate", p.KernelRate)
 	}
 	return out
 }

@@ -35,6 +35,19 @@ func TestNames(t *testing.T) {
 		back  func(string) (string, error)
 	}{
 		{idleNames, func(s string) (string, error) { v, err := oneOf[Idle](idleNames)(str(s)); return v.String(), err }},
+		{steeringNames, func(s string) (string, error) {
+			v, err := oneOf[Steering](steeringNames)(str(s))
+			return v.String(), err
+		}},
+		{tooBigNames, func(s string) (string, error) { v, err := oneOf[TooBig](tooBigNames)(str(s)); return v.String(), err }},
+		{icmpSourceNames, func(s string) (string, error) {
+			v, err := oneOf[ICMPSource](icmpSourceNames)(str(s))
+			return v.String(), err
+		}},
+		{closedPortNames, func(s string) (string, error) {
+			v, err := oneOf[ClosedPort](closedPortNames)(str(s))
+			return v.String(), err
+		}},
 		{stateNames, func(s string) (string, error) { v, err := oneOf[State](stateNames)(str(s)); return v.String(), err }},
 		{checkTypeNames, func(s string) (string, error) {
 			v, err := oneOf[CheckType](checkTypeNames)(str(s))

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 )
 
@@ -17,7 +18,9 @@ type VIP struct {
 	Pools       []string    // [Config.Backends] resolves them; not empty
 	TableSize   int         // of the lookup table, prime
 	Hash        Hash
-	Fragments   bool // fragments are forwarded, not dropped
+	Fragments   bool   // fragments are forwarded, not dropped
+	TooBig      TooBig // of packets that may be fragmented; the others are answered
+	MSS         uint16 // of TCP SYNs, at most, in bytes; 0: as they come
 	ICMPEcho    Echo
 	Shard       string
 	MinHealthy  MinHealthy
@@ -81,6 +84,38 @@ var echoNames = []string{"answer", "forward", "drop"}
 
 func (e Echo) String() string { return echoNames[e] }
 
+// TooBig is what becomes of an IPv4 packet that does not fit its tunnel and has
+// DF clear. With DF, and of IPv6, the sender is told by ICMP.
+type TooBig uint8
+
+const (
+	TooBigFragment TooBig = iota // it goes in pieces, each in a tunnel of its own
+	TooBigDrop
+)
+
+var tooBigNames = []string{"fragment", "drop"}
+
+func (t TooBig) String() string { return tooBigNames[t] }
+
+// Bounds of VIP.MSS: below minMSS a sender's packets are mostly headers, and
+// some systems refuse it; above maxMSS no port takes the packet.
+const (
+	minMSS = 216
+	maxMSS = maxMTU - 40
+)
+
+// mss accepts 0 for none.
+func mss(v *value) (uint16, error) {
+	if v.kind == kindInteger && v.text == "0" {
+		return 0, nil
+	}
+	n, err := number[uint16](minMSS, maxMSS)(v)
+	if err != nil {
+		return 0, fmt.Errorf("%w, or 0 to leave it as it comes", err)
+	}
+	return n, nil
+}
+
 // WhenDown is what becomes of a VIP with fewer than MinHealthy backends.
 type WhenDown uint8
 
@@ -97,6 +132,8 @@ func (w WhenDown) String() string { return whenDownNames[w] }
 type vipDraft struct {
 	VIP
 	at, nameAt, addressAt, portsAt, tableAt, minHealthyAt, echoAt pos
+	fragmentsAt, mssAt                                            pos
+	tooBigAt                                                      pos // zero when it is not set
 	ports                                                         []located[PortRange]
 	pools                                                         []located[string]
 	poolsClean                                                    bool
@@ -113,6 +150,8 @@ func readVIP(s *section) vipDraft {
 	v.Hash = read(s, "hash", HashFiveTuple, oneOf[Hash](hashNames))
 	read(s, "encap", 0, oneOf[uint8]([]string{"gre"}))
 	v.Fragments = read(s, "fragments", false, boolean)
+	v.TooBig = read(s, "too_big", TooBigFragment, oneOf[TooBig](tooBigNames))
+	v.MSS = read(s, "mss", 0, mss)
 	v.ICMPEcho = read(s, "icmp_echo", EchoAnswer, oneOf[Echo](echoNames))
 	v.Shard = read(s, "shard", "", optional(label))
 	v.MinHealthy = read(s, "min_healthy", MinHealthy{N: 1}, minHealthy)
@@ -122,6 +161,10 @@ func readVIP(s *section) vipDraft {
 
 	v.nameAt, v.addressAt, v.portsAt = s.place("name"), s.place("address"), s.place("ports")
 	v.tableAt, v.minHealthyAt = s.place("table_size"), s.place("min_healthy")
+	v.fragmentsAt, v.mssAt = s.place("fragments"), s.place("mss")
+	if s.has("too_big") {
+		v.tooBigAt = s.place("too_big")
+	}
 	if v.echoAt = s.place("icmp_echo"); !s.has("icmp_echo") {
 		v.echoAt = v.nameAt
 	}
