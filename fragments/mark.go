@@ -8,27 +8,6 @@ import (
 	"guideway/pmd"
 )
 
-// GRE, RFC 1701, "Packet header", where RFC 2784 has only Reserved0:
-//
-//	 0 1 2 3 4 5   7 8       12 13 15
-//	+-+-+-+-+-+-----+---------+-----+-------------------------------+
-//	|C|R|K|S|s|Recur|  Flags  | Ver |         Protocol Type         |
-//	+-+-+-+-+-+-----+---------+-----+-------------------------------+
-//
-// Recur is the recursion control. A node that sends a packet to another writes
-// 1; what has it is not sent on. A receiver that only knows RFC 2784 ignores
-// this bit (2.3: it discards for bits 1-5, and this is bit 7).
-const (
-	greProtocol = 2
-
-	recursionControl = 0x0700
-	redirectedOnce   = 0x0100
-)
-
-// Mark turns a plain GRE header, as packet.PutGRE writes it to the start of
-// gre, into that of a redirected packet.
-func Mark(gre []byte) { binary.BigEndian.PutUint16(gre, redirectedOnce) }
-
 // A Passage tells how a packet to this node's own address came.
 type Passage uint8
 
@@ -54,7 +33,7 @@ func (o *Owners) Redirected(frame []byte, h *packet.Headers) (inner int, passage
 		return 0, Plain
 	}
 	word := binary.BigEndian.Uint16(gre)
-	if word&recursionControl == 0 {
+	if word&packet.GRERecursion == 0 {
 		return 0, Plain
 	}
 	var k flow.Key
@@ -62,8 +41,8 @@ func (o *Owners) Redirected(frame []byte, h *packet.Headers) (inner int, passage
 	if !o.other(k.SrcHi, k.SrcLo, k.IPv6) {
 		return 0, Stranger
 	}
-	etherType := binary.BigEndian.Uint16(gre[greProtocol:])
-	if word != redirectedOnce || len(gre) == packet.GRELen || etherType != packet.EtherTypeIPv4 && etherType != packet.EtherTypeIPv6 {
+	etherType := binary.BigEndian.Uint16(gre[packet.GREProtocol:])
+	if word != packet.GREMarked || len(gre) == packet.GRELen || etherType != packet.EtherTypeIPv4 && etherType != packet.EtherTypeIPv6 {
 		return 0, BadMark
 	}
 	return int(h.L4) + packet.GRELen, Redirected
@@ -76,7 +55,7 @@ func (o *Owners) Redirected(frame []byte, h *packet.Headers) (inner int, passage
 func Unwrap(f *pmd.Frame, h *packet.Headers, inner int, vlan uint16) {
 	b := f.Bytes()
 	dst, src := [6]byte(b), [6]byte(b[6:])
-	etherType := binary.BigEndian.Uint16(b[inner-packet.GRELen+greProtocol:])
+	etherType := binary.BigEndian.Uint16(b[inner-packet.GRELen+packet.GREProtocol:])
 	header := packet.EthernetLen
 	if vlan != 0 {
 		header += packet.VLANLen

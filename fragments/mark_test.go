@@ -75,7 +75,7 @@ func TestMarkAndUnwrap(t *testing.T) {
 		for _, vlan := range []uint16{0, 7} {
 			header := make([]byte, packet.GRELen)
 			packet.PutGRE(header, uint16(c.etherType))
-			Mark(header)
+			packet.MarkGRE(header)
 			outer := cat(ip4(47, 0, 0, nil, header, c.inner), zeros(9)) // and padding
 			frame := eth(0x0800, outer)
 			want := eth(c.etherType, c.inner)

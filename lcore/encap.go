@@ -21,7 +21,7 @@ func (w *Worker) encap() {
 			w.drop(f, NoHeadroom)
 			continue
 		}
-		t.Write(front, inner, it.tos)
+		t.Write(front, inner, it.tos, it.hash)
 		f.Recut(l3-int(t.Len), int(t.Len)+inner) // within the buffer: the header just went there
 		w.out[t.Port].Add(f)
 	}

@@ -59,7 +59,7 @@ func (w *world) snapshot(t testing.TB) *fib.Snapshot {
 	spec := fib.Spec{Generation: w.generation, Endpoints: make([]fib.EndpointSpec, w.next+1)}
 	var members []maglev.Member
 	for a, v := range w.values {
-		spec.Endpoints[v.ID()] = fib.EndpointSpec{Value: v, Service: 0, State: w.states[a], Tunnel: uint32(len(spec.Tunnels))}
+		spec.Endpoints[v.ID()] = fib.EndpointSpec{Value: v, Service: 0, State: w.states[a], Tunnel: uint32(len(spec.Tunnels)), Ways: 1}
 		spec.Tunnels = append(spec.Tunnels, fib.TunnelSpec{
 			Src: netip.MustParseAddr("192.0.2.11"), Dst: a, MTU: w.mtu, NextHopMAC: [6]byte{2, 1},
 		})

@@ -13,12 +13,12 @@ func (w *Worker) track() {
 	for i := range w.items[:w.n] {
 		it := &w.items[i]
 		e := w.endpoint(it, now)
-		if e == nil {
+		if e == nil || e.Ways == 0 {
 			it.tunnel = noTunnel
 			w.drop(w.rx.Frames[it.at], NoBackend)
 			continue
 		}
-		it.tunnel = e.Tunnel
+		it.tunnel = e.Way(it.hash)
 		service := &services[it.service]
 		service.packets++
 		service.bytes += uint64(it.inner)

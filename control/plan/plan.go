@@ -162,7 +162,7 @@ func (b *builder) spec() fib.Spec {
 		}
 		for _, e := range v.Backends {
 			s.Endpoints[e.Endpoint.ID()] = fib.EndpointSpec{
-				Value: e.Endpoint, Service: v.Service, State: e.State, Tunnel: through[0],
+				Value: e.Endpoint, Service: v.Service, State: e.State, Tunnel: through[0], Ways: 1,
 			}
 			through = through[1:]
 			if e.State == fib.Serving { // by address, as the table's members

@@ -83,7 +83,7 @@ func BenchmarkTunnelWrite(b *testing.B) {
 			packet := inner(b, false, 0xb8, 1000)
 			buffer := append(make([]byte, TunnelBlock), packet...)
 			for b.Loop() {
-				t.Write(buffer, len(packet), 0xb8)
+				t.Write(buffer, len(packet), 0xb8, 0x12345)
 			}
 			if string(buffer[TunnelBlock-int(t.Len):]) != string(m.encap(b, &t, packet, 0xb8)) {
 				b.Fatal("another header")
@@ -104,7 +104,7 @@ func BenchmarkBuild(b *testing.B) {
 			members = append(members, maglev.Member{Addr: a, Weight: 1})
 			e := uint32(id*10 + i + 1)
 			v.Values = append(v.Values, MakeValue(e, 0))
-			spec.Endpoints[e] = EndpointSpec{Value: MakeValue(e, 0), Service: uint16(id), State: Serving, Tunnel: e - 1}
+			spec.Endpoints[e] = EndpointSpec{Value: MakeValue(e, 0), Service: uint16(id), State: Serving, Tunnel: e - 1, Ways: 1}
 			spec.Tunnels = append(spec.Tunnels, TunnelSpec{Src: addr("192.0.2.11"), Dst: a, MTU: 1500})
 		}
 		var err error

@@ -16,6 +16,7 @@ type Spec struct {
 	Services   []ServiceSpec  // by id; those without a valid Prefix are not in use
 	Endpoints  []EndpointSpec // by id; [0] is not used
 	Tunnels    []TunnelSpec
+	Nodes      []NodeSpec // by ordinal of the fleet's list
 }
 
 // ServiceSpec says what a service is made of.
@@ -26,7 +27,10 @@ type ServiceSpec struct {
 	AnyProtocol bool        // of every protocol; Protocol is then not looked at
 	Ports       []PortRange // none: all ports, and protocols without ports
 	Mode        flow.Mode
-	Echo        Echo          // the same for all services of one prefix
+	Echo        Echo // the same for all services of one prefix
+	Fragments   bool // see [Service], as for the next two
+	Refragment  bool
+	MSS         uint16
 	Table       *maglev.Table // nil: nothing takes new flows
 	Values      []Value       // endpoint of each ordinal of Table
 }
@@ -41,11 +45,19 @@ type EndpointSpec struct {
 	Service uint16
 	State   State // Gone: the id is not in use, and nothing else is looked at
 	Tunnel  uint32
+	Ways    uint16 // tunnels from Tunnel on, all to the backend; 0: no next hop is known
+}
+
+// NodeSpec says by which tunnels another node of the fleet is reached. This
+// node's own is zero.
+type NodeSpec struct {
+	Tunnel4, Tunnel6 uint32 // the first for inner IPv4, and for inner IPv6
+	Ways             uint16 // of each; 0: no next hop is known
 }
 
 // Build makes a Snapshot and checks that no packet can lead a core astray in
 // it: every index is in range, every table agrees with its endpoints and they
-// with their tunnels, and of any two services that claim one destination one is
+// with all of their tunnels, marked tunnels lead to nodes and no others do, and of any two services that claim one destination one is
 // more specific. The error names all that is wrong, on a line each.
 //
 // Only the caller knows how many ports the cores have: [TunnelSpec.Port] is
@@ -56,7 +68,8 @@ func Build(spec Spec) (*Snapshot, error) {
 			len(spec.Services), max(len(spec.Endpoints), 1)-1, MaxServices, MaxEndpoints)
 	}
 	s := &Snapshot{Generation: spec.Generation}
-	err := errors.Join(s.addTunnels(spec), s.addEndpoints(spec), s.addServices(spec), s.addRules(spec))
+	alike := runs(spec.Tunnels)
+	err := errors.Join(s.addTunnels(spec), s.addEndpoints(spec, alike), s.addNodes(spec, alike), s.addServices(spec), s.addRules(spec))
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +88,7 @@ func (s *Snapshot) addTunnels(spec Spec) error {
 	return errors.Join(errs...)
 }
 
-func (s *Snapshot) addEndpoints(spec Spec) error {
+func (s *Snapshot) addEndpoints(spec Spec, alike []uint32) error {
 	var errs []error
 	s.endpoints = make([]Endpoint, len(spec.Endpoints))
 	for id, e := range spec.Endpoints {
@@ -96,13 +109,18 @@ func (s *Snapshot) addEndpoints(spec Spec) error {
 		if !served {
 			fault("is of service %d, which is not in use", e.Service)
 		}
-		switch {
-		case int64(e.Tunnel) >= int64(len(spec.Tunnels)):
-			fault("goes through tunnel %d of %d", e.Tunnel, len(spec.Tunnels))
-		case served && spec.Tunnels[e.Tunnel].InnerIPv6 != spec.Services[e.Service].Prefix.Addr().Is6():
-			fault("goes through tunnel %d, which is not for the family of %v", e.Tunnel, spec.Services[e.Service].Prefix)
+		path := Path{e.Tunnel, e.Ways}
+		if err := path.check(spec.Tunnels, alike); err != nil {
+			fault("%w", err)
+		} else if path.Ways > 0 {
+			if served && spec.Tunnels[e.Tunnel].InnerIPv6 != spec.Services[e.Service].Prefix.Addr().Is6() {
+				fault("goes through tunnel %d, which is not for the family of %v", e.Tunnel, spec.Services[e.Service].Prefix)
+			}
+			if spec.Tunnels[e.Tunnel].Marked {
+				fault("goes through tunnel %d, which is marked: for a node", e.Tunnel)
+			}
 		}
-		s.endpoints[id] = Endpoint(e)
+		s.endpoints[id] = Endpoint{Value: e.Value, Service: e.Service, State: e.State, Path: path}
 	}
 	return errors.Join(errs...)
 }
@@ -131,12 +149,14 @@ func (s *Snapshot) addServices(spec Spec) error {
 				fault("member %d leads to endpoint %d of generation %d, which does not serve it", ordinal, e, value.Generation())
 				continue
 			}
-			t := s.endpoints[e].Tunnel
-			if ordinal < len(members) && int64(t) < int64(len(spec.Tunnels)) && members[ordinal].Addr != spec.Tunnels[t].Dst.Unmap() {
+			path := s.endpoints[e].Path
+			t := path.Tunnel
+			if ordinal < len(members) && path.Ways > 0 && int64(t) < int64(len(spec.Tunnels)) && members[ordinal].Addr != spec.Tunnels[t].Dst.Unmap() {
 				fault("member %d is %v, but its endpoint %d is %v", ordinal, members[ordinal].Addr, e, spec.Tunnels[t].Dst)
 			}
 		}
-		s.services[id] = Service{ID: uint16(id), Born: v.Born, Mode: v.Mode, table: v.Table, values: slices.Clone(v.Values)}
+		s.services[id] = Service{ID: uint16(id), Mode: v.Mode, Born: v.Born, Fragments: v.Fragments, Refragment: v.Refragment, MSS: v.MSS,
+			table: v.Table, values: slices.Clone(v.Values)}
 	}
 	return errors.Join(errs...)
 }

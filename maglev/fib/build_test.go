@@ -86,7 +86,7 @@ func TestBuildRefuses(t *testing.T) {
 		{"faults of every kind", func(s *Spec) {
 			s.Tunnels[0].VLAN = 4095
 			s.Tunnels[0].Src = netip.Addr{}
-			s.Endpoints[3] = EndpointSpec{Value: MakeValue(4, 0), State: 9, Service: 9, Tunnel: 9}
+			s.Endpoints[3] = EndpointSpec{Value: MakeValue(4, 0), State: 9, Service: 9, Tunnel: 9, Ways: 1}
 			s.Services[0].Mode = 9
 			s.Services[0].Values[1] = 0
 			s.Services[0].Ports = []PortRange{{0, 1}, {3, 2}, one(4), one(4)}

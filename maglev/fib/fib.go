@@ -2,7 +2,7 @@
 // packet's destination to a service, from the service through its Maglev table
 // to an endpoint, and from the endpoint to a prepared tunnel header.
 //
-//	flow.Key --Lookup--> Service --Pick--> Value --Endpoint--> Endpoint --Tunnel--> header
+//	flow.Key --Lookup--> Service --Pick--> Value --Endpoint--> Endpoint --Way--> Tunnel --Write--> header
 //
 // The control plane builds a Snapshot with [Build], which checks it, and
 // publishes it to every core by one pointer. After that nobody writes to it.
@@ -65,14 +65,19 @@ type Endpoint struct {
 	Value   Value  // its own id and generation, to compare an entry with
 	Service uint16 // the service it belongs to
 	State   State
-	Tunnel  uint32 // index of its tunnel
+	Path    // the tunnels to the backend
 }
 
 // A Service is a VIP as the cores see it.
 type Service struct {
-	ID     uint16
-	Mode   flow.Mode
-	Born   uint64        // tells it from another service that had its id before
+	ID   uint16
+	Mode flow.Mode
+	Born uint64 // tells it from another service that had its id before
+
+	Fragments  bool   // fragments are forwarded
+	Refragment bool   // of packets too big for their tunnel, those with DF clear are fragmented
+	MSS        uint16 // at most this is let through on a SYN; 0: whatever it says
+
 	table  *maglev.Table // nil: no endpoint takes new flows
 	values []Value       // by the table's ordinals
 }
@@ -103,6 +108,7 @@ type Snapshot struct {
 	services  []Service  // by id; those not in use have no rule that leads to them
 	endpoints []Endpoint // by id
 	tunnels   []Tunnel
+	nodes     []node // by ordinal
 	exact     exactTable
 	prefixes  prefixTable
 }
@@ -121,7 +127,18 @@ func (s *Snapshot) Endpoint(v Value, service uint16) (*Endpoint, bool) {
 	return e, e.Value == v && e.Service == service
 }
 
-// Tunnel returns the tunnel with the index that an endpoint has.
+// EndpointOf returns the endpoint that v names, of whatever service, and
+// whether v is still good.
+func (s *Snapshot) EndpointOf(v Value) (*Endpoint, bool) {
+	id := v.ID()
+	if uint64(id) >= uint64(len(s.endpoints)) {
+		return nil, false
+	}
+	e := &s.endpoints[id]
+	return e, e.Value == v && e.State != Gone
+}
+
+// Tunnel returns the tunnel with the index that [Path.Way] gave.
 func (s *Snapshot) Tunnel(index uint32) *Tunnel { return &s.tunnels[index] }
 
 // Services returns one more than the highest service id.

@@ -158,7 +158,7 @@ func TestHotFunctionsAllocateNothing(t *testing.T) {
 				continue
 			}
 			if e, ok := s.Endpoint(s.Service(uint16(id)).Pick(k), uint16(id)); ok {
-				s.Tunnel(e.Tunnel).Write(b[:], 1000, 0xb8)
+				s.Tunnel(e.Way(uint64(k.SrcLo))).Write(b[:], 1000, 0xb8, k.SrcLo)
 				used++
 			}
 		}

@@ -69,7 +69,7 @@ func small(t testing.TB) Spec {
 			e := uint32(1 + 4*id + i)
 			state := []State{Serving, Serving, Draining, Down}[i]
 			v := MakeValue(e, e*100)
-			spec.Endpoints[e] = EndpointSpec{Value: v, Service: uint16(2 * id), State: state, Tunnel: uint32(len(spec.Tunnels))}
+			spec.Endpoints[e] = EndpointSpec{Value: v, Service: uint16(2 * id), State: state, Tunnel: uint32(len(spec.Tunnels)), Ways: 1}
 			spec.Tunnels = append(spec.Tunnels, TunnelSpec{Src: addr("192.0.2.11"), Dst: backend, InnerIPv6: id == 1, Port: uint16(id), MTU: 1600,
 				SrcMAC: [6]byte{2, 0, 0, 0, 0, 1}, NextHopMAC: [6]byte{2, 0, 0, 0, 0, 2}})
 			if state == Serving {

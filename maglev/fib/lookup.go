@@ -39,6 +39,19 @@ func (s *Snapshot) Serves(k *flow.Key) bool {
 	return s.prefixes.longest(k) != nil
 }
 
+// Fragments tells whether a fragment to k's destination address may be for a
+// service that forwards fragments. Only the address is looked at: later
+// fragments have no ports, and those of IPv6 need not agree on the protocol.
+//
+// It never says no where Lookup, whatever the ports, would say such a service:
+// it asks all services of the longest prefix, then, unless one of those takes
+// whatever there is, those of the next, as Lookup falls through. So it says yes
+// for too much where a service of the same address or of a shorter prefix
+// forwards fragments of other ports or protocols than the packet's.
+func (s *Snapshot) Fragments(k *flow.Key) bool {
+	return s.prefixes.fragments(k)
+}
+
 // Echo tells what becomes of an echo request to k's destination, by the longest
 // prefix, and which service takes it if it is to be forwarded. An address that
 // is no VIP has EchoDrop.

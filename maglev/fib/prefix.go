@@ -16,6 +16,8 @@ type prefixEntry struct {
 	length       uint8
 	used, ipv6   bool
 	echo         Echo
+	fragments    bool   // one of its services forwards fragments
+	closed       bool   // one of its services takes all, and leaves nothing to shorter prefixes
 	service      uint16 // one of its services: takes what has no port
 }
 
@@ -98,6 +100,21 @@ func (t *prefixTable) longest(k *flow.Key) *prefixEntry {
 	return nil
 }
 
+// fragments is [Snapshot.Fragments].
+func (t *prefixTable) fragments(k *flow.Key) bool {
+	for _, length := range t.lengths(k.IPv6) {
+		hi, lo := maskWords(k.DstHi, k.DstLo, length, k.IPv6)
+		e := t.get(hi, lo, length, k.IPv6)
+		if e == nil {
+			continue
+		}
+		if e.fragments || e.closed {
+			return e.fragments
+		}
+	}
+	return false
+}
+
 // newPrefixTable builds the table of some VIPs, each of whose rules are in the
 // order of matching.
 func newPrefixTable(vips []vip) prefixTable {
@@ -115,7 +132,8 @@ func newPrefixTable(vips []vip) prefixTable {
 			i++
 		}
 		t.entries[i&mask] = prefixEntry{hi: hi, lo: lo, length: length, used: true, ipv6: ipv6,
-			first: uint32(len(t.rules)), count: uint32(len(v.rules)), echo: v.echo, service: v.service}
+			first: uint32(len(t.rules)), count: uint32(len(v.rules)),
+			echo: v.echo, fragments: v.fragments, closed: slices.ContainsFunc(v.rules, rule.all), service: v.service}
 		t.rules = append(t.rules, v.rules...)
 		lengths := &t.lengths4
 		if ipv6 {

@@ -27,6 +27,11 @@ func (r *rule) matches(k *flow.Key) bool {
 // exact tells whether no rule of the same prefix can be more specific.
 func (r *rule) exact() bool { return !r.anyProto && r.low == r.high }
 
+// all tells whether the rule leaves nothing to any other.
+func (r rule) all() bool {
+	return r.anyProto && r.low == allPorts[0].Low && r.high == allPorts[0].High
+}
+
 // byClaim orders rules for clashes: those of one protocol together, from the
 // lowest port, the widest first.
 func byClaim(a, b rule) int {
@@ -53,10 +58,11 @@ func falseFirst(a, b bool) int {
 
 // A vip is a prefix that services have, with all of their rules.
 type vip struct {
-	prefix  netip.Prefix
-	rules   []rule
-	echo    Echo
-	service uint16 // the lowest id
+	prefix    netip.Prefix
+	rules     []rule
+	echo      Echo
+	fragments bool   // of any of them
+	service   uint16 // the lowest id
 }
 
 // addRules fills the lookup tables.
@@ -116,6 +122,7 @@ func vipsOf(spec Spec) ([]vip, error) {
 		if v.Echo != at.echo {
 			errs = append(errs, fmt.Errorf("services %d and %d disagree on echo requests to %v", at.service, id, v.Prefix))
 		}
+		at.fragments = at.fragments || v.Fragments
 		ports := v.Ports
 		if len(ports) == 0 {
 			ports = allPorts

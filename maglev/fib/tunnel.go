@@ -33,7 +33,8 @@ const (
 	maxMTU  = 1<<16 - 1 // what the length field of an outer IPv4 header holds
 )
 
-// A Tunnel is the prepared way to one backend for inner packets of one family.
+// A Tunnel is a prepared way to one backend or node for inner packets of one
+// family: from one source address by one next hop.
 type Tunnel struct {
 	MaxInner uint16 // largest inner packet in bytes that fits the egress port's MTU
 	Port     uint16 // index of the egress port
@@ -46,11 +47,14 @@ type Tunnel struct {
 // Write puts the header for an inner packet of n bytes, n <= MaxInner, into
 // b[:TunnelBlock], which ends where the inner packet begins. tos is the inner
 // packet's: DSCP and ECN go outward (RFC 2983, RFC 6040, 4.1 in normal mode).
+// hash is the flow's; of an outer IPv6 header its lowest 20 bits are the flow
+// label, so that routers spread the flows of one tunnel (RFC 6438, 3).
 // Every byte of the frame's part of the block is written.
-func (t *Tunnel) Write(b []byte, n int, tos uint8) {
+func (t *Tunnel) Write(b []byte, n int, tos uint8, hash uint64) {
 	*(*[TunnelBlock]byte)(b) = t.block
 	if t.ipv6 {
 		packet.SetIPv6(b[outer6:outer6+packet.IPv6Len], tos, uint16(n+packet.GRELen))
+		packet.SetFlowLabel(b[outer6:outer6+packet.IPv6Len], uint32(hash))
 		return
 	}
 	packet.SetIPv4(b[outer4:outer4+packet.IPv4Len], tos, uint16(n+GREOverhead4), t.rest)
@@ -59,7 +63,8 @@ func (t *Tunnel) Write(b []byte, n int, tos uint8) {
 // TunnelSpec says what a tunnel is made of.
 type TunnelSpec struct {
 	Src, Dst   netip.Addr // outer addresses, of one family
-	InnerIPv6  bool       // family of the VIP
+	InnerIPv6  bool       // family of the inner packets: the VIP's
+	Marked     bool       // to another node of the fleet, which is to send nothing on; see packet.MarkGRE
 	Port       uint16     // index of the egress port
 	MTU        int        // of that port
 	VLAN       uint16     // of that port; 0: untagged
@@ -114,7 +119,11 @@ func newTunnel(s TunnelSpec) (Tunnel, error) {
 	if s.InnerIPv6 {
 		inner = packet.EtherTypeIPv6
 	}
-	packet.PutGRE(t.block[TunnelBlock-packet.GRELen:], inner)
+	gre := t.block[TunnelBlock-packet.GRELen:]
+	packet.PutGRE(gre, inner)
+	if s.Marked {
+		packet.MarkGRE(gre)
+	}
 	return t, nil
 }
 

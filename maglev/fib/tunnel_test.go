@@ -75,7 +75,7 @@ func (m mix) overhead() int {
 // that is not written shows.
 func (m mix) encap(tb testing.TB, t *Tunnel, packet []byte, tos uint8) (frame []byte) {
 	b := append(bytes.Repeat([]byte{0xff}, 2*TunnelBlock), packet...)
-	t.Write(b[TunnelBlock:], len(packet), tos)
+	t.Write(b[TunnelBlock:], len(packet), tos, 0x9876543212345)
 	if !bytes.Equal(b[:TunnelBlock], bytes.Repeat([]byte{0xff}, TunnelBlock)) {
 		tb.Fatalf("%v: wrote in front of the block", m)
 	}
@@ -110,7 +110,7 @@ func (m mix) check(t *testing.T, frame, packet []byte, tos uint8) {
 	}
 	if m.outer6 {
 		ip := next(layers.LayerTypeIPv6).(*layers.IPv6)
-		if ip.TrafficClass != tos || ip.FlowLabel != 0 || int(ip.Length) != 4+len(packet) || ip.NextHeader != layers.IPProtocolGRE || ip.HopLimit != 64 ||
+		if ip.TrafficClass != tos || ip.FlowLabel != 0x12345 || int(ip.Length) != 4+len(packet) || ip.NextHeader != layers.IPProtocolGRE || ip.HopLimit != 64 ||
 			!bytes.Equal(ip.SrcIP, s.Src.AsSlice()) || !bytes.Equal(ip.DstIP, s.Dst.AsSlice()) {
 			t.Fatalf("%v, TOS %#02x, %d bytes: %+v", m, tos, len(packet), ip)
 		}
@@ -173,7 +173,7 @@ func TestTunnelChecksumExhaustively(t *testing.T) {
 	var b [TunnelBlock]byte
 	for tos := range 256 {
 		for n := range int(tunnel.MaxInner) + 1 {
-			tunnel.Write(b[:], n, uint8(tos))
+			tunnel.Write(b[:], n, uint8(tos), 1)
 			sum := uint32(0)
 			for i := outer4; i < outer4+20; i += 2 {
 				sum += uint32(b[i])<<8 | uint32(b[i+1])
@@ -201,8 +201,8 @@ func TestTunnelWriteLeavesNothingOfTheLast(t *testing.T) {
 		fresh := mix{}.encap(t, &tunnels[i], packet, 0x55)
 		for j := range tunnels {
 			b := append(bytes.Repeat([]byte{0xff}, TunnelBlock), packet...)
-			tunnels[j].Write(b, 1234, 0xff)
-			tunnels[i].Write(b, len(packet), 0x55)
+			tunnels[j].Write(b, 1234, 0xff, 1<<64-1)
+			tunnels[i].Write(b, len(packet), 0x55, 0x9876543212345)
 			if got := b[TunnelBlock-int(tunnels[i].Len):]; !bytes.Equal(got, fresh) {
 				t.Fatalf("%v after %v:\n% x\nwant\n% x", mixes()[i], mixes()[j], got[:tunnels[i].Len], fresh[:tunnels[i].Len])
 			}
