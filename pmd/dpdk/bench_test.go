@@ -49,6 +49,23 @@ func BenchmarkCrossing(b *testing.B) {
 	}
 }
 
+// BenchmarkAlloc is what frames of our own cost, there and back.
+func BenchmarkAlloc(b *testing.B) {
+	for _, n := range []int{1, 2, 32} {
+		b.Run(fmt.Sprint("frames=", n), func(b *testing.B) {
+			p := open(b, PortConfig{Name: "null", Device: "net_null0"})
+			poll(b, func() {
+				q, burst := p.Queue(0), new(pmd.Burst)
+				for b.Loop() {
+					q.Alloc(burst, n)
+					q.Free(burst)
+				}
+			})
+			closePort(b, p)
+		})
+	}
+}
+
 func threadTime() time.Duration {
 	var ts unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts)
