@@ -9,8 +9,8 @@
 //     makes                                                        (piece.go)
 //  2. [Owners.Owner] names the one node where all pieces of a datagram meet,
 //     by addresses and protocol alone                             (owners.go)
-//  3. If that is another node, the fragment goes there in GRE, which [Mark]
-//     marks so that it is not sent on again; there, [Owners.Redirected] checks
+//  3. If that is another node, the fragment goes there in GRE, which
+//     packet.MarkGRE marks so that it is not sent on again; there, [Owners.Redirected] checks
 //     the mark and [Unwrap] takes the GRE off                       (mark.go)
 //  4. If it is this node, the first fragment is scheduled like any packet, and
 //     [Table.First] remembers the choice and releases what waited for it;

@@ -57,8 +57,9 @@ type NodeSpec struct {
 
 // Build makes a Snapshot and checks that no packet can lead a core astray in
 // it: every index is in range, every table agrees with its endpoints and they
-// with all of their tunnels, marked tunnels lead to nodes and no others do, and of any two services that claim one destination one is
-// more specific. The error names all that is wrong, on a line each.
+// with all of their tunnels, those to nodes are marked and no others, and of any
+// two services that claim one destination one is more specific. The error names
+// all that is wrong, on a line each.
 //
 // Only the caller knows how many ports the cores have: [TunnelSpec.Port] is
 // taken as it is. The Spec is neither changed nor kept, but for the tables.
@@ -106,19 +107,11 @@ func (s *Snapshot) addEndpoints(spec Spec, alike []uint32) error {
 			fault("is in state %d, which there is not", e.State)
 		}
 		served := int(e.Service) < len(spec.Services) && spec.Services[e.Service].Prefix.IsValid()
+		path := Path{e.Tunnel, e.Ways}
 		if !served {
 			fault("is of service %d, which is not in use", e.Service)
-		}
-		path := Path{e.Tunnel, e.Ways}
-		if err := path.check(spec.Tunnels, alike); err != nil {
+		} else if err := path.check(spec.Tunnels, alike, spec.Services[e.Service].Prefix.Addr().Is6(), false); err != nil {
 			fault("%w", err)
-		} else if path.Ways > 0 {
-			if served && spec.Tunnels[e.Tunnel].InnerIPv6 != spec.Services[e.Service].Prefix.Addr().Is6() {
-				fault("goes through tunnel %d, which is not for the family of %v", e.Tunnel, spec.Services[e.Service].Prefix)
-			}
-			if spec.Tunnels[e.Tunnel].Marked {
-				fault("goes through tunnel %d, which is marked: for a node", e.Tunnel)
-			}
 		}
 		s.endpoints[id] = Endpoint{Value: e.Value, Service: e.Service, State: e.State, Path: path}
 	}
@@ -150,8 +143,10 @@ func (s *Snapshot) addServices(spec Spec) error {
 				continue
 			}
 			path := s.endpoints[e].Path
-			t := path.Tunnel
-			if ordinal < len(members) && path.Ways > 0 && int64(t) < int64(len(spec.Tunnels)) && members[ordinal].Addr != spec.Tunnels[t].Dst.Unmap() {
+			if ordinal >= len(members) || path.Ways == 0 || int64(path.Tunnel) >= int64(len(spec.Tunnels)) {
+				continue
+			}
+			if t := path.Tunnel; members[ordinal].Addr != spec.Tunnels[t].Dst.Unmap() {
 				fault("member %d is %v, but its endpoint %d is %v", ordinal, members[ordinal].Addr, e, spec.Tunnels[t].Dst)
 			}
 		}

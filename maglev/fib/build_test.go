@@ -29,7 +29,42 @@ func TestBuildRefuses(t *testing.T) {
 		{"tunnel out of range", func(s *Spec) { s.Endpoints[3].Tunnel = 8 }, "endpoint 3 goes through tunnel 8 of 8"},
 		{"tunnel far out of range", func(s *Spec) { s.Endpoints[3].Tunnel = 1<<32 - 1 }, "endpoint 3 goes through tunnel 4294967295 of 8"},
 		{"tunnel of the other family", func(s *Spec) { s.Endpoints[3].Tunnel = 6 },
-			"endpoint 3 goes through tunnel 6, which is not for the family of 203.0.113.10/32"},
+			"endpoint 3 goes through tunnel 6, which is for the other inner family"},
+		{"the last way out of range", func(s *Spec) { s.Endpoints[3].Tunnel, s.Endpoints[3].Ways = 2, 7 }, "endpoint 3 goes through tunnel 8 of 8"},
+		{"as many ways as there can be, of the last tunnel", func(s *Spec) { s.Endpoints[3].Tunnel, s.Endpoints[3].Ways = 1<<32-1, 1<<16-1 },
+			"endpoint 3 goes through tunnel 4295032829 of 8"},
+		{"ways to two backends", func(s *Spec) { s.Endpoints[3].Ways = 2 },
+			"endpoint 3 goes through tunnels 2 to 3, which differ in destination, inner family or mark"},
+		{"ways of two inner families", func(s *Spec) {
+			s.Tunnels[3] = s.Tunnels[2]
+			s.Tunnels[3].InnerIPv6 = true
+			s.Endpoints[3].Ways = 2
+			s.Endpoints[4].Ways = 0
+		},
+			"endpoint 3 goes through tunnels 2 to 3, which differ in destination, inner family or mark"},
+		{"ways of which one is marked", func(s *Spec) {
+			s.Tunnels[3] = s.Tunnels[2]
+			s.Tunnels[3].Marked = true
+			s.Endpoints[3].Ways = 2
+			s.Endpoints[4].Ways = 0
+		},
+			"endpoint 3 goes through tunnels 2 to 3, which differ in destination, inner family or mark"},
+		{"a marked tunnel", func(s *Spec) { s.Tunnels[2].Marked = true }, "endpoint 3 goes through tunnel 2, which is marked as to a node"},
+
+		{"a node out of range", func(s *Spec) { withNodes(s); s.Nodes[1].Tunnel6 = 11 }, "node 1 goes through tunnel 12 of 12"},
+		{"a node that is not marked", func(s *Spec) { withNodes(s); s.Tunnels[8].Marked, s.Tunnels[9].Marked = false, false },
+			"node 1 goes through tunnel 8, which is not marked"},
+		{"a node by a backend's tunnel", func(s *Spec) { withNodes(s); s.Nodes[1] = NodeSpec{0, 4, 1} },
+			"node 1 goes through tunnel 0, which is not marked\nnode 1 goes through tunnel 4, which is not marked"},
+		{"a node's inner families the wrong way round", func(s *Spec) { withNodes(s); s.Nodes[1].Tunnel4, s.Nodes[1].Tunnel6 = 10, 8 },
+			"node 1 goes through tunnel 10, which is for the other inner family\nnode 1 goes through tunnel 8, which is for the other inner family"},
+		{"more ways to a node than lead there", func(s *Spec) { withNodes(s); s.Nodes[1].Ways = 3 },
+			"node 1 goes through tunnels 8 to 10, which differ in destination, inner family or mark\nnode 1 goes through tunnel 12 of 12"},
+		{"two nodes in one", func(s *Spec) {
+			withNodes(s)
+			s.Tunnels[10].Dst, s.Tunnels[11].Dst = addr("192.0.2.13"), addr("192.0.2.13")
+		},
+			"node 1 is 192.0.2.12 for inner IPv4, but 192.0.2.13 for inner IPv6"},
 
 		{"no such mode", func(s *Spec) { s.Services[0].Mode = flow.Source + 1 }, "service 0: selects by mode 3, which there is not"},
 		{"a value too few", func(s *Spec) { s.Services[0].Values = s.Services[0].Values[:1] }, "service 0: a table of 2 members with 1 endpoints"},
@@ -87,6 +122,8 @@ func TestBuildRefuses(t *testing.T) {
 			s.Tunnels[0].VLAN = 4095
 			s.Tunnels[0].Src = netip.Addr{}
 			s.Endpoints[3] = EndpointSpec{Value: MakeValue(4, 0), State: 9, Service: 9, Tunnel: 9, Ways: 1}
+			s.Endpoints[4].Tunnel = 9
+			s.Nodes = []NodeSpec{{Tunnel4: 8, Tunnel6: 3, Ways: 1}}
 			s.Services[0].Mode = 9
 			s.Services[0].Values[1] = 0
 			s.Services[0].Ports = []PortRange{{0, 1}, {3, 2}, one(4), one(4)}
@@ -96,7 +133,9 @@ to 10.0.0.1: there is no VLAN 4095
 endpoint 3 calls itself 4
 endpoint 3 is in state 9, which there is not
 endpoint 3 is of service 9, which is not in use
-endpoint 3 goes through tunnel 9 of 8
+endpoint 4 goes through tunnel 9 of 8
+node 0 goes through tunnel 8 of 8
+node 0 goes through tunnel 3, which is for the other inner family
 service 0: selects by mode 9, which there is not
 service 0: member 1 leads to endpoint 0 of generation 0, which does not serve it
 service 0: 0-1 is not a range of ports
@@ -134,7 +173,15 @@ func TestBuildAccepts(t *testing.T) {
 		"the same ports, other prefix":   func(s *Spec) { s.Services[1] = service("203.0.113.10/31", 6, one(80)) },
 		"a mapped tunnel address":        func(s *Spec) { s.Tunnels[0].Dst = addr("::ffff:10.0.0.1") },
 		"all ports, written out":         func(s *Spec) { s.Services[1] = service("10.0.0.0/8", 6, PortRange{0, 65535}) },
-		"whatever, of an id not in use":  func(s *Spec) { s.Endpoints[9] = EndpointSpec{Service: 99, Tunnel: 99, Value: 99} },
+		"no next hop":                    func(s *Spec) { s.Endpoints[1].Ways = 0; s.Endpoints[2].Tunnel, s.Endpoints[2].Ways = 1<<32-1, 0 },
+		"ways of all kinds to a backend": func(s *Spec) {
+			s.Tunnels[1].Dst, s.Tunnels[1].Src, s.Tunnels[1].Port = addr("::ffff:10.0.0.1"), addr("192.0.2.12"), 9
+			s.Tunnels[1].MTU, s.Tunnels[1].VLAN, s.Tunnels[1].NextHopMAC = 9000, 7, [6]byte{4}
+			s.Endpoints[1].Ways, s.Endpoints[2].Ways = 2, 0
+		},
+		"nodes":                         withNodes,
+		"a node without next hop":       func(s *Spec) { withNodes(s); s.Nodes[1] = NodeSpec{99, 99, 0} },
+		"whatever, of an id not in use": func(s *Spec) { s.Endpoints[9] = EndpointSpec{Service: 99, Tunnel: 99, Value: 99} },
 	} {
 		spec := small(t)
 		change(&spec)

@@ -142,30 +142,3 @@ func TestSnapshotTellsWhatIsInIt(t *testing.T) {
 		}
 	}
 }
-
-func TestHotFunctionsAllocateNothing(t *testing.T) {
-	spec := small(t)
-	spec.Services[1] = service("203.0.0.0/16", -1)
-	s := mustBuild(t, spec)
-	keys := []*flow.Key{to(6, "203.0.113.10:80"), to(6, "203.0.113.10:8001"), to(17, "203.0.1.1:53"), to(6, "198.51.100.1:1"), to(6, "[2001:db8:cafe::10]:80")}
-	var b [TunnelBlock]byte
-	used := 0
-	if n := testing.AllocsPerRun(100, func() {
-		for _, k := range keys {
-			s.Serves(k)
-			id := s.Lookup(k)
-			if id < 0 {
-				continue
-			}
-			if e, ok := s.Endpoint(s.Service(uint16(id)).Pick(k), uint16(id)); ok {
-				s.Tunnel(e.Way(uint64(k.SrcLo))).Write(b[:], 1000, 0xb8, k.SrcLo)
-				used++
-			}
-		}
-	}); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-	if used != 3*101 {
-		t.Errorf("%d headers written, want 3 a run", used)
-	}
-}

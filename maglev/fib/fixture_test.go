@@ -81,3 +81,13 @@ func small(t testing.TB) Spec {
 	}
 	return spec
 }
+
+// withNodes adds a fleet of three to small: this node, one that is reached in
+// two ways, and one that is not.
+func withNodes(s *Spec) {
+	s.Nodes = []NodeSpec{{}, {Tunnel4: 8, Tunnel6: 10, Ways: 2}, {}}
+	for i := range 4 {
+		s.Tunnels = append(s.Tunnels, TunnelSpec{Src: addr("192.0.2.11"), Dst: addr("192.0.2.12"), InnerIPv6: i >= 2, Marked: true,
+			Port: uint16(i % 2), MTU: 1500, NextHopMAC: [6]byte{2, 0, 0, 0, 0, byte(i)}})
+	}
+}

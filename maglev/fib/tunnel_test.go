@@ -2,6 +2,7 @@ package fib
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -38,25 +39,29 @@ func inner(t testing.TB, ipv6 bool, tos uint8, n int) []byte {
 	return b.Bytes()
 }
 
+// testHash is a flow's hash, with the flow label 12345.
+const testHash = 0x98765432_10012345
+
 // mix is one of the ways to put one family over another.
 type mix struct {
 	inner6, outer6 bool
 	vlan           uint16
+	marked         bool
 }
 
 func (m mix) String() string {
-	return fmt.Sprintf("IPv6 %v over IPv6 %v, VLAN %d", m.inner6, m.outer6, m.vlan)
+	return fmt.Sprintf("IPv6 %v over IPv6 %v, VLAN %d, marked %v", m.inner6, m.outer6, m.vlan, m.marked)
 }
 
 func mixes() (all []mix) {
-	for i := range 12 {
-		all = append(all, mix{i&1 != 0, i&2 != 0, []uint16{0, 7, 4094}[i/4]})
+	for i := range 24 {
+		all = append(all, mix{i&1 != 0, i&2 != 0, []uint16{0, 7, 4094}[i/8], i&4 != 0})
 	}
 	return all
 }
 
 func (m mix) spec() TunnelSpec {
-	s := TunnelSpec{Src: addr("192.0.2.11"), Dst: addr("10.0.0.1"), InnerIPv6: m.inner6, Port: 3, MTU: 1500, VLAN: m.vlan,
+	s := TunnelSpec{Src: addr("192.0.2.11"), Dst: addr("10.0.0.1"), InnerIPv6: m.inner6, Marked: m.marked, Port: 3, MTU: 1500, VLAN: m.vlan,
 		SrcMAC: [6]byte{2, 0, 0, 0, 0, 0x11}, NextHopMAC: [6]byte{2, 0, 0, 0, 0, 0x22}}
 	if m.outer6 {
 		s.Src, s.Dst = addr("2001:db8::11"), addr("2001:db8:b::1")
@@ -75,7 +80,7 @@ func (m mix) overhead() int {
 // that is not written shows.
 func (m mix) encap(tb testing.TB, t *Tunnel, packet []byte, tos uint8) (frame []byte) {
 	b := append(bytes.Repeat([]byte{0xff}, 2*TunnelBlock), packet...)
-	t.Write(b[TunnelBlock:], len(packet), tos, 0x9876543212345)
+	t.Write(b[TunnelBlock:], len(packet), tos, testHash)
 	if !bytes.Equal(b[:TunnelBlock], bytes.Repeat([]byte{0xff}, TunnelBlock)) {
 		tb.Fatalf("%v: wrote in front of the block", m)
 	}
@@ -129,11 +134,14 @@ func (m mix) check(t *testing.T, frame, packet []byte, tos uint8) {
 		}
 	}
 	gre := next(layers.LayerTypeGRE).(*layers.GRE)
-	want := layers.EthernetTypeIPv4
+	want, recursion := layers.EthernetTypeIPv4, byte(0)
 	if m.inner6 {
 		want = layers.EthernetTypeIPv6
 	}
-	if !bytes.Equal(gre.Contents, []byte{0, 0, byte(want >> 8), byte(want)}) || !bytes.Equal(gre.Payload, packet) {
+	if m.marked {
+		recursion = 1
+	}
+	if gre.RecursionControl != recursion || !bytes.Equal(gre.Contents, []byte{recursion, 0, byte(want >> 8), byte(want)}) || !bytes.Equal(gre.Payload, packet) {
 		t.Fatalf("%v: GRE % x, then %d bytes", m, gre.Contents, len(gre.Payload))
 	}
 	if m.inner6 {
@@ -185,6 +193,38 @@ func TestTunnelChecksumExhaustively(t *testing.T) {
 	}
 }
 
+// The flow label is the hash's last 20 bits and never zero; no other field of
+// the header, and none of IPv4's, knows the hash.
+func TestFlowLabel(t *testing.T) {
+	for _, c := range []struct {
+		hash uint64
+		want uint32
+	}{
+		{0, 1}, {1, 1}, {2, 2}, {0xfffff, 0xfffff}, {0x80000, 0x80000}, {0xffffffff_fff00000, 1}, {1<<64 - 1, 0xfffff}, {testHash, 0x12345},
+	} {
+		for _, m := range mixes() {
+			tunnel, err := newTunnel(m.spec())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b, plain [TunnelBlock]byte
+			for _, tos := range []uint8{0, 0x0f, 0xff} {
+				tunnel.Write(plain[:], 1000, tos, testHash)
+				tunnel.Write(b[:], 1000, tos, c.hash)
+				if m.outer6 {
+					if got := binary.BigEndian.Uint32(b[outer6:]); got != 6<<28|uint32(tos)<<20|c.want {
+						t.Errorf("%v, TOS %#02x, hash %#x: the header begins with %08x", m, tos, c.hash, got)
+					}
+					copy(b[outer6:outer6+4], plain[outer6:])
+				}
+				if b != plain {
+					t.Errorf("%v, hash %#x: % x, want % x", m, c.hash, b, plain)
+				}
+			}
+		}
+	}
+}
+
 // One buffer after the other is written over by tunnels of all kinds, as
 // frames' headroom is: nothing of one shows in the next.
 func TestTunnelWriteLeavesNothingOfTheLast(t *testing.T) {
@@ -202,7 +242,7 @@ func TestTunnelWriteLeavesNothingOfTheLast(t *testing.T) {
 		for j := range tunnels {
 			b := append(bytes.Repeat([]byte{0xff}, TunnelBlock), packet...)
 			tunnels[j].Write(b, 1234, 0xff, 1<<64-1)
-			tunnels[i].Write(b, len(packet), 0x55, 0x9876543212345)
+			tunnels[i].Write(b, len(packet), 0x55, testHash)
 			if got := b[TunnelBlock-int(tunnels[i].Len):]; !bytes.Equal(got, fresh) {
 				t.Fatalf("%v after %v:\n% x\nwant\n% x", mixes()[i], mixes()[j], got[:tunnels[i].Len], fresh[:tunnels[i].Len])
 			}
