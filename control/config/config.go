@@ -105,7 +105,7 @@ type draft struct {
 	ports     []portDraft
 	conntrack Conntrack
 	fragments fragmentsDraft
-	icmp      icmpDraft
+	icmp      ICMP
 	checks    []located[Check]
 	pools     []poolDraft
 	vips      []vipDraft
@@ -142,7 +142,7 @@ func (r *reader) read(f *File, hostname string) *draft {
 
 func (d *draft) config() *Config {
 	c := &Config{
-		Node: d.node.Node, DPDK: d.dpdk.DPDK, Conntrack: d.conntrack, Fragments: d.fragments.Fragments, ICMP: d.icmp.ICMP,
+		Node: d.node.Node, DPDK: d.dpdk.DPDK, Conntrack: d.conntrack, Fragments: d.fragments.Fragments, ICMP: d.icmp,
 		Checks: plain(d.checks), BGP: d.bgp.BGP, Console: d.console, Metrics: d.metrics,
 		resolved: d.resolved,
 	}

@@ -39,10 +39,9 @@ const maxNodes = 655
 
 type fragmentsDraft struct {
 	Fragments
-	nodes                     []nodeEntry
-	clean                     bool // every node was understood
-	at, datagramsAt, heldAt   pos
-	bytesAt, nodesAt, probeAt pos
+	nodes                        []nodeEntry
+	clean                        bool // every node was understood
+	nodesAt, datagramsAt, heldAt pos
 }
 
 // nodeEntry is a FragmentNode with its places.
@@ -52,7 +51,7 @@ type nodeEntry struct {
 }
 
 func readFragments(s *section) fragmentsDraft {
-	f := fragmentsDraft{at: s.at}
+	f := fragmentsDraft{}
 	names, addresses := map[string]pos{}, map[netip.Addr]pos{}
 	f.clean = s.each("nodes", func(n *section) {
 		one := nodeEntry{
@@ -75,7 +74,6 @@ func readFragments(s *section) fragmentsDraft {
 	f.Bytes = int(read(s, "bytes", 8<<20, size(1<<20, 16<<30)))
 	f.Timeout = read(s, "timeout", time.Second, span(100*time.Millisecond, time.Minute))
 	f.Probe = read(s, "probe", 200*time.Millisecond, span(50*time.Millisecond, 10*time.Second))
-	f.datagramsAt, f.heldAt, f.bytesAt = s.place("datagrams"), s.place("held"), s.place("bytes")
-	f.nodesAt, f.probeAt = s.place("nodes"), s.place("probe")
+	f.nodesAt, f.datagramsAt, f.heldAt = s.place("nodes"), s.place("datagrams"), s.place("held")
 	return f
 }

@@ -1,11 +1,14 @@
 package config
 
 import (
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"guideway/fragments"
 )
 
 // FuzzParse feeds the whole way from bytes to a Config. Nothing may panic;
@@ -65,6 +68,30 @@ func promises(t *testing.T, c *Config) {
 	if len(c.Ports) == 0 || len(c.DPDK.Lcores) == 0 || c.Node.Name == "" {
 		t.Fatalf("no port, lcore or name: %+v", c)
 	}
+	for _, pool := range [][]netip.Addr{c.Node.SourcePool4, c.Node.SourcePool6} {
+		if len(pool) > MaxSources || len(pool) > 0 && !c.Node.Source(pool[0]).IsValid() {
+			t.Fatalf("%d addresses in a pool beside %s and %s", len(pool), c.Node.Source4, c.Node.Source6)
+		}
+		for i, a := range pool {
+			if i > 0 && !pool[i-1].Less(a) || unicast(a) != nil {
+				t.Fatalf("pool %v", pool)
+			}
+		}
+	}
+	if self, found := c.Fragments.Node(c.Node.Name); found != (len(c.Fragments.Nodes) > 0) {
+		t.Fatalf("%q among %v: %v", c.Node.Name, c.Fragments.Nodes, found)
+	} else if found {
+		nodes := make([]fragments.Node, len(c.Fragments.Nodes))
+		for i, n := range c.Fragments.Nodes {
+			nodes[i].Addr = n.Address
+			if n.Address.Is4() != self.Address.Is4() {
+				t.Fatalf("nodes of two families: %v", c.Fragments.Nodes)
+			}
+		}
+		if _, err := fragments.NewOwners(nodes, self.Address); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, l := range c.DPDK.Lcores {
 		if slices.Contains(c.DPDK.ControlCPUs, l) {
 			t.Fatalf("CPU %d is shared", l)
@@ -78,6 +105,9 @@ func promises(t *testing.T, c *Config) {
 		for i, b := range backends {
 			if i > 0 && !backends[i-1].Address.Less(b.Address) {
 				t.Fatalf("%s stands before %s", backends[i-1].Address, b.Address)
+			}
+			if len(c.Node.Sources(b.Address)) == 0 || c.Node.Sources(b.Address)[0].Is4() != b.Address.Is4() {
+				t.Fatalf("backend %s has sources %v", b.Address, c.Node.Sources(b.Address))
 			}
 			if b.Weight < 1 || b.Weight > maxWeight || !c.Node.Source(b.Address).IsValid() || b.Address.Is4In6() {
 				t.Fatalf("backend %+v of a node with sources %s and %s", b, c.Node.Source4, c.Node.Source6)

@@ -33,20 +33,11 @@ var closedPortNames = []string{"unreachable", "drop"}
 
 func (c ClosedPort) String() string { return closedPortNames[c] }
 
-type icmpDraft struct {
-	ICMP
-	relayAt pos // zero when it is not set
-}
-
-func readICMP(s *section) icmpDraft {
-	i := icmpDraft{ICMP: ICMP{
+func readICMP(s *section) ICMP {
+	return ICMP{
 		Source:     read(s, "source", ICMPSourceNode, oneOf[ICMPSource](icmpSourceNames)),
 		Rate:       read(s, "rate", 1000, number[int](1, 1_000_000)),
 		Relay:      read(s, "relay", true, boolean),
 		ClosedPort: read(s, "closed_port", ClosedPortUnreachable, oneOf[ClosedPort](closedPortNames)),
-	}}
-	if s.has("relay") {
-		i.relayAt = s.place("relay")
 	}
-	return i
 }

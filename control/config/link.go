@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 )
 
 // Limits of what the forwarding tables can number (package fib): a service has
@@ -16,12 +18,14 @@ const (
 // link holds the sections against each other.
 func (d *draft) link(r *report) {
 	own := d.own()
-	d.linkPorts(r)
+	d.linkPorts(r, own)
 	d.linkNames(r)
 	d.resolve(r)
 	d.overlaps(r)
 	d.sources(r)
 	d.loops(r, own)
+	d.linkPool(r, own)
+	d.linkNodes(r, own)
 	for _, p := range d.bgp.peers {
 		if who, ours := own[p.v.Address]; ours {
 			r.fault(p.at, "bgp.peer: %s is this node's own address (%s)", p.v.Address, who)
@@ -46,13 +50,18 @@ func (d *draft) own() map[netip.Addr]string {
 			own[a.v.Addr()] = fmt.Sprintf("port %q", p.Name)
 		}
 	}
+	for _, p := range d.node.pool {
+		for a := p.v.Addr(); p.v.Contains(a); a = a.Next() {
+			own[a] = "[node].source_pool"
+		}
+	}
 	for _, s := range d.node.sources {
 		own[s.v] = "[node].source"
 	}
 	return own
 }
 
-func (d *draft) linkPorts(r *report) {
+func (d *draft) linkPorts(r *report, own map[netip.Addr]string) {
 	if len(d.ports) == 0 {
 		r.fault(pos{}, "there is no [[port]]: packets need one to come and go by, with a name and a device")
 	}
@@ -69,12 +78,22 @@ func (d *draft) linkPorts(r *report) {
 			unique(r, addresses, a.v.Addr(), a.at, "port.addresses: %s")
 		}
 		for _, g := range p.gateways {
-			if first, ours := addresses[g.v]; ours {
-				r.fault(g.at, "port.gateways: %s is this node's own address, on line %d", g.v, first.line)
+			if who, ours := own[g.v]; ours {
+				r.fault(g.at, "port.gateways: %s is this node's own address (%s)", g.v, who)
 			}
 		}
-		if n := len(d.dpdk.lcores); p.RxQueues > n && d.dpdk.clean && n > 0 {
+		n := len(d.dpdk.lcores)
+		switch {
+		case !d.dpdk.clean || n == 0:
+		case p.RxQueues > n:
 			r.fault(p.rxAt, "port.rx_queues: %d queues for %d lcores: a queue needs an lcore to poll it (0: one each)", p.RxQueues, n)
+		case d.dpdk.Steering == SteeringDevice && p.RxQueues > 0 && p.RxQueues < n:
+			r.fault(p.rxAt, "port.rx_queues: %d for %d lcores: the device can steer (dpdk.steering) to lcores with a queue only: write 0, or steering = \"auto\"", p.RxQueues, n)
+		}
+		for _, other := range d.ports {
+			if _, args, _ := strings.Cut(other.Device, ","); p.Kernel != "" && slices.Contains(strings.Split(args, ","), "iface="+p.Kernel) {
+				r.fault(p.kernelAt, "port.kernel: %q is the interface that port %q stands on: write a new name", p.Kernel, other.Name)
+			}
 		}
 	}
 }

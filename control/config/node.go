@@ -56,17 +56,19 @@ type nodeDraft struct {
 	sources  []located[netip.Addr]
 	pool     []located[netip.Prefix] // what was understood of source_pool
 	clean    bool                    // every source was understood
-	nameAt   pos
+	named    bool                    // the name was understood
 	sourceAt pos
 	shardAt  pos
 }
 
 func readNode(s *section, hostname string) nodeDraft {
 	n := nodeDraft{}
+	before := len(s.r.faults)
 	n.Name = read(s, "name", hostname, label)
 	if n.Name == "" && !s.r.learning {
 		s.r.fault(s.at, "[node] is missing \"name\": this machine has no hostname to take its place")
 	}
+	n.named = len(s.r.faults) == before
 	n.sources, n.clean = list(s, "source", host)
 	for _, src := range n.sources {
 		slot := &n.Source4
@@ -81,6 +83,6 @@ func readNode(s *section, hostname string) nodeDraft {
 	}
 	n.readPool(s)
 	n.Shard = read(s, "shard", "", optional(label))
-	n.nameAt, n.sourceAt, n.shardAt = s.place("name"), s.place("source"), s.place("shard")
+	n.sourceAt, n.shardAt = s.place("source"), s.place("shard")
 	return n
 }

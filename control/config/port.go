@@ -3,7 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
-	"strings"
+	"regexp"
 )
 
 // Port is one device that packets come and go by.
@@ -21,6 +21,13 @@ type Port struct {
 	KernelRate int    // frames a second, of each class, that one lcore hands up to Kernel
 }
 
+// MaxKernelMTU is the largest MTU of an exception-path interface, a TAP:
+// DPDK's driver announces frames of 1522 bytes (docs/dpdk.md).
+const MaxKernelMTU = 1504
+
+// KernelMTU is the MTU of the port's exception-path interface.
+func (p Port) KernelMTU() int { return min(p.MTU, MaxKernelMTU) }
+
 const (
 	maxPorts = 32   // RTE_MAX_ETHPORTS of common builds
 	minMTU   = 576  // RFC 791: what every host must take
@@ -36,13 +43,14 @@ type portDraft struct {
 	kernelRateAt                            pos // zero when it is not set
 	addresses                               []located[netip.Prefix]
 	gateways                                []located[netip.Addr]
+	clean                                   bool // every address was understood
 }
 
 func readPort(s *section) portDraft {
 	p := portDraft{}
 	p.Name = must(s, "name", "metrics and the console call the port by it", label)
 	p.Device = must(s, "device", "a PCI address, as in \"0000:3b:00.0\", or a DPDK virtual device, as in \"net_af_xdp0,iface=veth0\"", device)
-	p.addresses, _ = list(s, "addresses", interfaceAddress)
+	p.addresses, p.clean = list(s, "addresses", interfaceAddress)
 	p.gateways, _ = list(s, "gateways", host)
 	p.Addresses, p.Gateways = plain(p.addresses), plain(p.gateways)
 	p.NextHopMAC = read(s, "next_hop_mac", [6]byte{}, optional(mac))
@@ -78,8 +86,13 @@ func (p *portDraft) gatewaysOnLink(r *report) {
 	}
 }
 
-// interfaceName accepts what the kernel takes (dev_valid_name): at most 15
-// bytes (IFNAMSIZ), no slash, colon or space.
+var interfaceText = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// interfaceName accepts names that everybody on the way to the kernel takes as
+// they are: the kernel itself has room for 15 bytes (IFNAMSIZ) and no space,
+// slash or colon (dev_valid_name), takes a percent sign for a pattern, and has
+// lo, all and default already (the last two below net.ipv4.conf); DPDK ends an
+// argument at a comma.
 func interfaceName(v *value) (string, error) {
 	s, err := text(v)
 	switch {
@@ -87,8 +100,10 @@ func interfaceName(v *value) (string, error) {
 		return "", err
 	case len(s) > 15:
 		return "", fmt.Errorf("%q has %d characters: the kernel takes at most 15", s, len(s))
-	case s == "." || s == ".." || strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c == '/' || c == ':' || c > '~' }):
-		return "", fmt.Errorf("%q is no name that the kernel takes: no space, slash or colon", s)
+	case s == "lo" || s == "all" || s == "default":
+		return "", fmt.Errorf("%q is a name of the kernel's own: write another, as in \"gw-wan\"", s)
+	case !interfaceText.MatchString(s):
+		return "", fmt.Errorf("%q is no name for an interface: write letters, digits and . _ - only, a letter or digit first", s)
 	}
 	return s, nil
 }

@@ -43,6 +43,7 @@ func TestLimits(t *testing.T) {
 		{"VIPs", manyVIPs(65536, 1), `65536 VIPs: at most 65535 can be numbered`},
 		{"endpoints", manyVIPs(1024, 1025), `the VIPs up to this one have 1049600 backends together: at most 1048575 can be numbered`},
 		{"backends of a VIP", manyVIPs(1, 65536), `vip "v0" has 65536 backends: at most 65535 can be numbered`},
+		{"nodes", manyNodes(656), `fragments.nodes: 656 nodes: at most 655 get even shares`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, _, err := Parse("x", []byte(c.data))
@@ -54,6 +55,19 @@ func TestLimits(t *testing.T) {
 	if _, _, err := Parse("x", []byte(manyVIPs(1023, 1025))); err != nil {
 		t.Errorf("1048575 endpoints: %.500v", err)
 	}
+	if _, _, err := Parse("x", []byte(manyNodes(655))); err != nil {
+		t.Errorf("655 nodes: %.500v", err)
+	}
+}
+
+func manyNodes(n int) string {
+	var b strings.Builder
+	b.WriteString(head + "[fragments]\nnodes = [\n  { name = \"lb1\", address = \"192.0.2.11\" },\n")
+	for i := 1; i < n; i++ {
+		fmt.Fprintf(&b, "  { name = \"other%d\", address = \"10.0.%d.%d\" },\n", i, i>>8, i&255)
+	}
+	b.WriteString("]\n")
+	return b.String()
 }
 
 // manyVIPs share one pool, so that endpoints can be many and the file small.

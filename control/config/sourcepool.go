@@ -29,7 +29,7 @@ func (n *nodeDraft) readPool(s *section) {
 			s.r.fault(p.at, "node.source_pool: up to here these are %d %s addresses: at most %d", count, family(p.v.Addr()), MaxSources)
 		}
 		if !n.Source(p.v.Addr()).IsValid() && n.clean {
-			s.r.fault(p.at, "node.source has no %s address for %s: packets that are not a backend's flow are sent from it", family(p.v.Addr()), prefixText(p.v))
+			s.r.fault(p.at, "node.source_pool: %s is %s, and node.source has no %s address: add one, for what is not of a flow", prefixText(p.v), family(p.v.Addr()), family(p.v.Addr()))
 		}
 	}
 	slices.SortFunc(n.SourcePool4, netip.Addr.Compare)
@@ -61,4 +61,48 @@ func prefixText(p netip.Prefix) string {
 		return p.Addr().String()
 	}
 	return p.String()
+}
+
+// linkPool holds the pool against what others have, and against the subnets
+// that this node is in. Backends and gateways look for themselves: see own.
+func (d *draft) linkPool(r *report, own map[netip.Addr]string) {
+	for _, v := range d.vips {
+		if !v.Prefix.IsValid() || !v.Prefix.IsSingleIP() || own[v.Prefix.Addr()] == "" {
+			continue
+		}
+		for _, p := range d.node.pool {
+			if p.v.Contains(v.Prefix.Addr()) {
+				r.fault(p.at, "node.source_pool: %s holds %s, the address of vip %q: what comes back about the tunnels would go to its backends", prefixText(p.v), v.Prefix.Addr(), v.Name)
+			}
+		}
+	}
+	for _, p := range d.node.pool {
+		for _, port := range d.ports {
+			for _, a := range port.addresses {
+				if what, end := reserved(a.v, p.v); end.IsValid() {
+					r.fault(p.at, "node.source_pool: %s holds %s, the %s address of port %q: hosts there drop what comes from it, so leave it out", prefixText(p.v), end, what, port.Name)
+				}
+			}
+		}
+	}
+}
+
+// reserved gives the address of a subnet that no host of it has, network or
+// broadcast, if it lies in pool.
+func reserved(subnet, pool netip.Prefix) (what string, a netip.Addr) {
+	first := subnet.Masked().Addr()
+	if !first.Is4() || subnet.Bits() > 30 { // RFC 3021: two hosts need neither
+		return "", netip.Addr{}
+	}
+	if pool.Contains(first) {
+		return "network", first
+	}
+	last := first.As4()
+	for i, host := 0, ^uint32(0)>>subnet.Bits(); i < 4; i++ {
+		last[i] |= byte(host >> (24 - 8*i))
+	}
+	if a := netip.AddrFrom4(last); pool.Contains(a) {
+		return "broadcast", a
+	}
+	return "", netip.Addr{}
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"guideway/fragments"
 	"guideway/maglev/conntrack"
 )
 
@@ -12,9 +13,6 @@ const (
 	// wantSlots is the number of slots under which a backend's share may be
 	// off by more than 1 %: it is off by up to one slot (section 3.4).
 	wantSlots = 100
-
-	greIPv4 = 20 + 4 // outer IPv4 header and GRE without options (RFC 2784)
-	greIPv6 = 40 + 4
 
 	slotBytes  = 2       // of a lookup table
 	muchMemory = 8 << 30 // from here on a person should have meant it
@@ -24,17 +22,14 @@ const (
 func (c *Config) warn(d *draft, r *report) {
 	c.warnUnused(d, r)
 	c.warnMemory(d, r)
-	c.warnMTU(d, r)
-	for _, p := range d.ports {
-		if !p.HasNextHop {
-			r.warn(p.nameAt, "port %q has no next_hop_mac: next hops are not learnt in this version, so set it to the MAC address of the router that takes the tunnels", p.Name)
-		}
-	}
+	d.warnMTU(r)
+	d.warnPorts(r)
+	d.warnFragments(c, r)
 	own := d.own()
 	for i := range d.vips {
 		if v := &d.vips[i]; c.Node.serves(v.Shard) {
 			c.warnVIP(v, r)
-			c.warnWithin(v, own, r)
+			c.warnWithin(v, own, d.node.pool, r)
 		}
 	}
 }
@@ -73,14 +68,28 @@ func (c *Config) warnUnused(d *draft, r *report) {
 }
 
 func (c *Config) warnMemory(d *draft, r *report) {
-	tablesBytes := uint64(conntrack.Bytes(c.Conntrack.FlowsPerCore)) * uint64(len(c.DPDK.Lcores))
-	if tablesBytes > c.DPDK.Memory {
+	// A fragment that waits takes a whole buffer of the port that it came by,
+	// and all may have come by one.
+	cores := uint64(len(c.DPDK.Lcores))
+	flows := uint64(conntrack.Bytes(c.Conntrack.FlowsPerCore)) * cores
+	held := uint64(0)
+	for _, p := range c.Ports {
+		held += uint64(c.Fragments.Held) * cores * bufferBytes(p.MTU)
+	}
+	if flows+held > c.DPDK.Memory {
+		at, key := d.flowsAt, "conntrack.flows_per_core"
+		if held > flows {
+			at, key = d.fragments.heldAt, "fragments.held"
+		}
 		then := "more hugepages are taken, if there are any"
 		if !c.DPDK.Huge {
 			then = "guidewayd will not start"
 		}
-		r.warn(d.flowsAt, "conntrack.flows_per_core: %d flows on each of %d lcores take %s, more than all of dpdk.memory (%s), where packet buffers have to fit as well: %s",
-			c.Conntrack.FlowsPerCore, len(c.DPDK.Lcores), binary(tablesBytes), binary(c.DPDK.Memory), then)
+		r.warn(at, "%s: on %s %d flows each take %s, and buffers for %d held fragments each %s, more than all of dpdk.memory (%s), where the rest of the packet buffers has to fit as well: %s",
+			key, plural(int(cores), "lcore"), c.Conntrack.FlowsPerCore, binary(flows), c.Fragments.Held, binary(held), binary(c.DPDK.Memory), then)
+	}
+	if n := uint64(fragments.Memory(c.Fragments.Datagrams, c.Fragments.Held)) * cores; n > muchMemory {
+		r.warn(d.fragments.datagramsAt, "fragments.datagrams: %d datagrams on each of %d lcores take %s of memory, beside dpdk.memory", c.Fragments.Datagrams, cores, binary(n))
 	}
 	slots := uint64(0)
 	tables := map[string]bool{}
@@ -96,39 +105,17 @@ func (c *Config) warnMemory(d *draft, r *report) {
 	}
 }
 
-// warnMTU tells where full-size packets will not fit once they are in the
-// tunnel. The client's side brings 1500 bytes or the port's mtu, if that is
-// less; the tunnel leaves by the port with the largest.
-func (c *Config) warnMTU(d *draft, r *report) {
-	overhead, fam := 0, ""
-	for _, p := range d.served() {
-		for _, b := range p.backends {
-			if b.v.Address.Is6() {
-				overhead, fam = greIPv6, "IPv6"
-			} else if overhead == 0 {
-				overhead, fam = greIPv4, "IPv4"
-			}
-		}
-	}
-	if overhead == 0 {
-		return
-	}
-	least, largest := d.ports[0], d.ports[0]
-	for _, p := range d.ports[1:] {
-		if p.MTU < least.MTU {
-			least = p
-		}
-		if p.MTU > largest.MTU {
-			largest = p
-		}
-	}
-	if inner := min(usualMTU, least.MTU); largest.MTU < inner+overhead {
-		r.warn(largest.mtuAt, "port %q: mtu %d leaves no room for the tunnel: of packets to %s backends, those over %d bytes will not fit (GRE adds %d). Set mtu = %d here and on the way to the backends, or have the backends announce an MSS that is %d less",
-			largest.Name, largest.MTU, fam, largest.MTU-overhead, overhead, inner+overhead, overhead)
-	}
-}
+// bufferBytes is about what one buffer of a port's pool takes: at least 2 KiB,
+// as devices want, with headroom and what DPDK keeps of it.
+func bufferBytes(mtu int) uint64 { return uint64(max(2<<10, mtu+512)) + 256 }
 
 func (c *Config) warnVIP(v *vipDraft, r *report) {
+	if v.MSS != 0 && v.Protocol != ProtocolTCP && v.Protocol != ProtocolAny {
+		r.warn(v.mssAt, "vip.mss: vip %q is for %s, which has no MSS: this does nothing", v.Name, v.Protocol)
+	}
+	if v.tooBigAt != (pos{}) && v.Prefix.Addr().Is6() {
+		r.warn(v.tooBigAt, "vip.too_big: packets to vip %q are IPv6, which only their sender may fragment (RFC 8200, 4.5): it is told by ICMP, and this does nothing", v.Name)
+	}
 	var total, least uint64
 	n := 0
 	for _, b := range c.Backends(v.VIP) {
@@ -155,16 +142,21 @@ func (c *Config) warnVIP(v *vipDraft, r *report) {
 }
 
 // warnWithin tells of addresses that a VIP takes away from others.
-func (c *Config) warnWithin(v *vipDraft, own map[netip.Addr]string, r *report) {
+func (c *Config) warnWithin(v *vipDraft, own map[netip.Addr]string, pool []located[netip.Prefix], r *report) {
 	var held []netip.Addr
 	for a := range own {
-		if v.Prefix.Contains(a) {
+		if v.Prefix.Contains(a) && own[a] != "[node].source_pool" {
 			held = append(held, a)
 		}
 	}
 	slices.SortFunc(held, netip.Addr.Compare)
 	for _, a := range held {
 		r.warn(v.addressAt, "vip %q holds %s, this node's own address (%s): what comes for it there is sent to the backends", v.Name, a, own[a])
+	}
+	for _, p := range pool {
+		if v.Prefix.Overlaps(p.v) && !v.Prefix.IsSingleIP() { // else a fault
+			r.warn(v.addressAt, "vip %q holds %s of [node].source_pool: what comes back about the tunnels is sent to the backends", v.Name, prefixText(p.v))
+		}
 	}
 	if v.Prefix.IsSingleIP() {
 		return // a loop: reported as a fault
