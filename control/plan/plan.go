@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"guideway/control/config"
+	"guideway/fragments"
 	"guideway/maglev"
 	"guideway/maglev/fib"
 	"guideway/maglev/flow"
@@ -25,6 +26,16 @@ type Input struct {
 	Generation uint64 // of the snapshot to build
 	Previous   *Plan  // nil at the start
 	Workers    int    // goroutines that build tables; the result does not depend on it
+
+	// NextHops says which neighbours are known to lead to a backend or node:
+	// by the kernel's routes, or where it has none by the ports' gateways. It
+	// is asked once for each, and need not know of ports with a fixed next
+	// hop. Nil: nothing is learnt.
+	NextHops func(dst netip.Addr) []NextHop
+
+	// Down says which of the other nodes, by address, do not answer; what they
+	// own goes to the rest. Nil: all do.
+	Down func(node netip.Addr) bool
 }
 
 // Port is what a tunnel needs to know of an open port.
@@ -36,10 +47,15 @@ type Port struct {
 // A Plan is what a configuration comes to. It is never changed.
 type Plan struct {
 	Snapshot *fib.Snapshot
-	VIPs     []VIP // by name
+	VIPs     []VIP             // by name
+	Owners   *fragments.Owners // of the datagrams that come in pieces; the snapshot's nodes are by its ordinals
+
+	Destinations []netip.Addr // of tunnels: backends and other nodes, sorted, each once
+	Unreachable  []netip.Addr // those without a next hop: what is for them is dropped
 
 	ids    *numbers
 	tables map[string]table // by what they are made of
+	fleet  fleet            // what Owners follows from
 }
 
 // VIP is one served VIP, for people and metrics.
@@ -65,7 +81,8 @@ type Backend struct {
 // Build makes the plan for an input. It fails, with all reasons, where the
 // configuration cannot be forwarded by.
 func Build(in Input) (*Plan, error) {
-	b := builder{in: in, plan: &Plan{tables: map[string]table{}}, tunnels: map[tunnelKey]uint32{}}
+	b := builder{in: in, plan: &Plan{tables: map[string]table{}},
+		paths: map[tunnelKey]fib.Path{}, destinations: map[netip.Addr][]NextHop{}}
 	b.plan.ids = nextNumbers(in.Previous, in.Generation)
 	vips := slices.Clone(in.Config.VIPs)
 	slices.SortFunc(vips, func(a, b config.VIP) int { return cmp.Compare(a.Name, b.Name) })
@@ -73,9 +90,8 @@ func Build(in Input) (*Plan, error) {
 		b.addVIP(v)
 	}
 	b.plan.ids.finish()
-	if err := b.buildTables(); err != nil {
-		b.errs = append(b.errs, err)
-	}
+	b.errs = append(b.errs, b.addNodes(), b.buildTables())
+	b.listDestinations()
 	if err := errors.Join(b.errs...); err != nil {
 		return nil, err
 	}
@@ -91,13 +107,16 @@ type builder struct {
 	in      Input
 	plan    *Plan
 	configs []config.VIP // of plan.VIPs
-	tunnels map[tunnelKey]uint32
-	specs   []fib.TunnelSpec
-	through []uint32 // tunnel of each backend of each VIP, in order
 	errs    []error
+
+	destinations map[netip.Addr][]NextHop
+	specs        []fib.TunnelSpec
+	paths        map[tunnelKey]fib.Path
+	through      []fib.Path     // to each backend of each VIP, in order
+	nodes        []fib.NodeSpec // by ordinal
 }
 
-// addVIP numbers a VIP and its backends and finds their tunnels.
+// addVIP numbers a VIP and its backends and finds the tunnels to them.
 func (b *builder) addVIP(v config.VIP) {
 	fail := func(err error) { b.errs = append(b.errs, fmt.Errorf("VIP %q: %w", v.Name, err)) }
 	service, born, err := b.plan.ids.service(v.Name)
@@ -111,7 +130,7 @@ func (b *builder) addVIP(v config.VIP) {
 		if c.State == config.StateOff {
 			continue
 		}
-		tunnel, err := b.tunnel(c.Address, v.Prefix.Addr().Is6())
+		path, err := b.path(c.Address, v.Prefix.Addr().Is6())
 		if err != nil {
 			fail(err)
 			continue
@@ -124,7 +143,7 @@ func (b *builder) addVIP(v config.VIP) {
 		out.Backends = append(out.Backends, Backend{
 			Address: c.Address, Weight: c.Weight, State: state(c.State), Endpoint: value, Born: born,
 		})
-		b.through = append(b.through, tunnel)
+		b.through = append(b.through, path)
 	}
 	b.plan.VIPs = append(b.plan.VIPs, out)
 	b.configs = append(b.configs, v)
@@ -144,6 +163,7 @@ func (b *builder) spec() fib.Spec {
 		Services:   make([]fib.ServiceSpec, b.plan.ids.services.end),
 		Endpoints:  make([]fib.EndpointSpec, b.plan.ids.endpoints.end),
 		Tunnels:    b.specs,
+		Nodes:      b.nodes,
 	}
 	through := b.through
 	for i, v := range b.plan.VIPs {
@@ -155,6 +175,9 @@ func (b *builder) spec() fib.Spec {
 			AnyProtocol: c.Protocol == config.ProtocolAny,
 			Mode:        modes[c.Hash],
 			Echo:        echoes[c.ICMPEcho],
+			Fragments:   c.Fragments,
+			Refragment:  c.TooBig == config.TooBigFragment,
+			MSS:         c.MSS,
 			Table:       v.Table,
 		}
 		for _, p := range c.Ports {
@@ -162,7 +185,7 @@ func (b *builder) spec() fib.Spec {
 		}
 		for _, e := range v.Backends {
 			s.Endpoints[e.Endpoint.ID()] = fib.EndpointSpec{
-				Value: e.Endpoint, Service: v.Service, State: e.State, Tunnel: through[0], Ways: 1,
+				Value: e.Endpoint, Service: v.Service, State: e.State, Tunnel: through[0].Tunnel, Ways: through[0].Ways,
 			}
 			through = through[1:]
 			if e.State == fib.Serving { // by address, as the table's members

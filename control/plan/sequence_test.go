@@ -23,8 +23,13 @@ const (
 // the VIPs stay as they are from one configuration to the next.
 func drawConfig(t *rapid.T, last *config.Config) *config.Config {
 	c := &config.Config{
-		Node:  config.Node{Source4: netip.MustParseAddr("192.0.2.11"), Source6: netip.MustParseAddr("2001:db8::11")},
-		Ports: []config.Port{{Name: "wan", HasNextHop: true}},
+		Node: config.Node{Name: "lb1", Source4: netip.MustParseAddr("192.0.2.11"), Source6: netip.MustParseAddr("2001:db8::11"),
+			SourcePool4: sourcesOf(rapid.IntRange(0, 3).Draw(t, "pool"))},
+		Ports: []config.Port{{Name: "wan", HasNextHop: rapid.Bool().Draw(t, "fixed"), NextHopMAC: mac(0xfe)}},
+	}
+	for i := range rapid.IntRange(0, 3).Draw(t, "nodes") {
+		c.Fragments.Nodes = append(c.Fragments.Nodes, config.FragmentNode{
+			Name: fmt.Sprintf("lb%d", i+1), Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(11 + i)})})
 	}
 	for i := range sequenceVIPs {
 		name := fmt.Sprintf("v%02d", i)
@@ -65,6 +70,53 @@ func drawConfig(t *rapid.T, last *config.Config) *config.Config {
 		}
 	}
 	return c
+}
+
+// drawHops gives up to three next hops to an address, in any order.
+func drawHops(around uint64, a netip.Addr) (hops []NextHop) {
+	bytes := a.As16()
+	random := rand.New(rand.NewPCG(around, uint64(bytes[15])))
+	for i := range random.IntN(4) {
+		hops = append(hops, NextHop{0, mac(byte(i)), random.IntN(5)})
+	}
+	random.Shuffle(len(hops), func(i, j int) { hops[i], hops[j] = hops[j], hops[i] })
+	return hops
+}
+
+// checkWays holds the paths of a plan against what is known of the network.
+func checkWays(t *rapid.T, c *config.Config, around uint64, p *Plan) {
+	known := func(a netip.Addr) bool { return c.Ports[0].HasNextHop || len(drawHops(around, a)) > 0 }
+	unreachable, owned := map[netip.Addr]bool{}, p.Owners.Shares()
+	for _, v := range p.VIPs {
+		for _, b := range v.Backends {
+			e, valid := p.Snapshot.EndpointOf(b.Endpoint)
+			if !valid || (e.Ways > 0) != known(b.Address) || int(e.Ways)%len(c.Node.Sources(b.Address)) != 0 {
+				t.Fatalf("VIP %s, backend %v: %+v, valid %v", v.Name, b.Address, e, valid)
+			}
+			unreachable[b.Address] = e.Ways == 0
+		}
+	}
+	for ordinal, node := range p.Owners.Nodes() {
+		self := ordinal == p.Owners.Self()
+		if path := p.Snapshot.Node(ordinal, false); (path.Ways > 0) != (!self && known(node)) {
+			t.Fatalf("node %v, this one %v: %+v", node, self, path)
+		}
+		if down := !self && around>>(node.As4()[3]%8)&1 == 1; (owned[ordinal] == 0) != down {
+			t.Fatalf("node %v is down %v and owns %d", node, down, owned[ordinal])
+		}
+		if !self {
+			unreachable[node] = !known(node)
+		}
+	}
+	for _, a := range p.Destinations {
+		if want, listed := unreachable[a]; !listed || slices.Contains(p.Unreachable, a) != want {
+			t.Fatalf("%v: a destination %v, unreachable %v", a, listed, want)
+		}
+		delete(unreachable, a)
+	}
+	if len(unreachable) > 0 || !slices.IsSortedFunc(p.Destinations, netip.Addr.Compare) || !slices.IsSortedFunc(p.Unreachable, netip.Addr.Compare) {
+		t.Fatalf("destinations %v without %v, unreachable %v", p.Destinations, unreachable, p.Unreachable)
+	}
 }
 
 type holder struct{ vip, backend string }
@@ -113,8 +165,11 @@ func TestSequencesOfConfigs(t *testing.T) {
 		var c *config.Config
 		var here, there *Plan
 		given := map[fib.Value]bool{} // ever
+		var around uint64 // decides what is known of the network
 		next := func(c *config.Config, previous *Plan, generation int) *Plan {
-			p, err := Build(Input{Config: c, Ports: ports, Generation: uint64(generation), Previous: previous, Workers: 1})
+			p, err := Build(Input{Config: c, Ports: ports, Generation: uint64(generation), Previous: previous, Workers: 1,
+				NextHops: func(a netip.Addr) []NextHop { return drawHops(around, a) },
+				Down:     func(a netip.Addr) bool { return around>>(a.AsSlice()[3]%8)&1 == 1 }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,12 +177,15 @@ func TestSequencesOfConfigs(t *testing.T) {
 		}
 		steps := rapid.IntRange(2, 24).Draw(t, "steps")
 		for step := 1; step <= steps; step++ {
-			c = drawConfig(t, c)
+			c, around = drawConfig(t, c), rapid.Uint64().Draw(t, "around")
 			last := here
 			here = next(c, last, step)
 			if again := next(c, last, step); !reflect.DeepEqual(here.VIPs, again.VIPs) {
 				t.Fatalf("step %d: the same input gives two plans:\n%v\n%v", step, here.VIPs, again.VIPs)
+			} else if !reflect.DeepEqual(here.Snapshot, again.Snapshot) || !reflect.DeepEqual(here.Unreachable, again.Unreachable) {
+				t.Fatalf("step %d: the same input gives two snapshots", step)
 			}
+			checkWays(t, c, around, here)
 			next(&config.Config{}, last, step) // a plan that comes to nothing leaves no trace
 			checkNumbers(t, last, here, given)
 			if step%5 == 1 { // the other node is started anew now and then

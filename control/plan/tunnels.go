@@ -2,60 +2,65 @@ package plan
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 
 	"guideway/maglev/fib"
 )
 
-// A tunnelKey tells tunnels apart: one backend has one for each inner family.
+// A tunnelKey tells paths apart: a backend has one for each inner family, which
+// all VIPs of that family share.
 type tunnelKey struct {
 	backend   netip.Addr
 	innerIPv6 bool
 }
 
-// tunnel returns the index of the tunnel to a backend.
-func (b *builder) tunnel(backend netip.Addr, innerIPv6 bool) (uint32, error) {
+// path returns the tunnels to a backend.
+func (b *builder) path(backend netip.Addr, innerIPv6 bool) (fib.Path, error) {
 	key := tunnelKey{backend, innerIPv6}
-	if i, ok := b.tunnels[key]; ok {
-		return i, nil
+	if p, ok := b.paths[key]; ok {
+		return p, nil
 	}
-	src := b.in.Config.Node.Source(backend)
-	if !src.IsValid() {
-		return 0, fmt.Errorf("backend %v: [node].source has no address of its family", backend)
+	sources := b.in.Config.Node.Sources(backend)
+	if len(sources) == 0 {
+		return fib.Path{}, fmt.Errorf("backend %v: [node].source has no address of its family", backend)
 	}
-	port, err := b.egress(backend)
-	if err != nil {
-		return 0, err
-	}
-	c, fact := b.in.Config.Ports[port], b.in.Ports[port]
-	i := uint32(len(b.specs))
-	b.tunnels[key] = i
-	b.specs = append(b.specs, fib.TunnelSpec{
-		Src: src, Dst: backend, InnerIPv6: innerIPv6,
-		Port: uint16(port), MTU: fact.MTU, VLAN: c.VLAN, SrcMAC: fact.MAC, NextHopMAC: c.NextHopMAC,
-	})
-	return i, nil
+	p := b.addTunnels(sources, fib.TunnelSpec{Dst: backend, InnerIPv6: innerIPv6})
+	b.paths[key] = p
+	return p, nil
 }
 
-// egress chooses the port to a backend: the one whose subnet holds it, the
-// longest first, else the first one with a next hop.
-func (b *builder) egress(backend netip.Addr) (int, error) {
-	best, length := -1, -1
-	for i, p := range b.in.Config.Ports {
-		if !p.HasNextHop {
-			continue
-		}
-		if best < 0 {
-			best = i
-		}
-		for _, prefix := range p.Addresses {
-			if prefix.Masked().Contains(backend) && prefix.Bits() > length {
-				best, length = i, prefix.Bits()
-			}
+// addTunnels makes a tunnel for each way to a destination, which stands in the
+// spec with what is the same for all.
+func (b *builder) addTunnels(sources []netip.Addr, spec fib.TunnelSpec) fib.Path {
+	ways := spread(sources, b.nextHops(spec.Dst))
+	p := fib.Path{Tunnel: uint32(len(b.specs)), Ways: uint16(len(ways))}
+	for _, w := range ways {
+		port, fact := b.in.Config.Ports[w.hop.Port], b.in.Ports[w.hop.Port]
+		spec.Src, spec.NextHopMAC = w.source, w.hop.MAC
+		spec.Port, spec.MTU, spec.VLAN, spec.SrcMAC = uint16(w.hop.Port), fact.MTU, port.VLAN, fact.MAC
+		b.specs = append(b.specs, spec)
+	}
+	return p
+}
+
+// nextHops returns those to a destination, and remembers it as one.
+func (b *builder) nextHops(dst netip.Addr) []NextHop {
+	hops, known := b.destinations[dst]
+	if !known {
+		hops = egress(b.in.Config.Ports, dst, b.in.NextHops)
+		b.destinations[dst] = hops
+	}
+	return hops
+}
+
+// listDestinations puts into the plan what has been asked for.
+func (b *builder) listDestinations() {
+	b.plan.Destinations = slices.SortedFunc(maps.Keys(b.destinations), netip.Addr.Compare)
+	for _, dst := range b.plan.Destinations {
+		if len(b.destinations[dst]) == 0 {
+			b.plan.Unreachable = append(b.plan.Unreachable, dst)
 		}
 	}
-	if best < 0 {
-		return 0, fmt.Errorf("backend %v: no port has a next_hop_mac", backend)
-	}
-	return best, nil
 }

@@ -27,10 +27,9 @@ func (r *rule) matches(k *flow.Key) bool {
 // exact tells whether no rule of the same prefix can be more specific.
 func (r *rule) exact() bool { return !r.anyProto && r.low == r.high }
 
-// all tells whether the rule leaves nothing to any other.
-func (r rule) all() bool {
-	return r.anyProto && r.low == allPorts[0].Low && r.high == allPorts[0].High
-}
+// all tells whether the rule leaves nothing to any other. (Port 0 is in no range
+// but that of all ports.)
+func (r rule) all() bool { return r.anyProto && r.low == 0 }
 
 // byClaim orders rules for clashes: those of one protocol together, from the
 // lowest port, the widest first.
