@@ -176,9 +176,10 @@ func (c *clients) join(o clients) {
 }
 
 // waysTo gives the ports that a tunnel may leave by, as far as the file tells:
-// the one with dst on its longest subnet; or the first with a fixed next hop;
-// or those with a gateway of dst's family. Where the kernel's routes alone
-// decide it is the port with the largest mtu, so as not to cry wolf.
+// the one with dst on its longest subnet; or those that learn next hops and
+// have a gateway of dst's family; or the first with a fixed next hop. Where the
+// kernel's routes alone decide it is the port with the largest mtu, so as not to
+// cry wolf.
 func (d *draft) waysTo(dst netip.Addr) []int {
 	leads := func(p portDraft) bool { return p.HasNextHop || p.Kernel != "" }
 	anyLeads := slices.ContainsFunc(d.ports, leads) // if not, that is warned of, and mended before this is
@@ -199,17 +200,17 @@ func (d *draft) waysTo(dst netip.Addr) []int {
 		if largest < 0 || p.MTU > d.ports[largest].MTU {
 			largest = i
 		}
-		if slices.ContainsFunc(p.Gateways, func(g netip.Addr) bool { return g.Is4() == dst.Is4() }) {
+		if !p.HasNextHop && slices.ContainsFunc(p.Gateways, func(g netip.Addr) bool { return g.Is4() == dst.Is4() }) {
 			gateways = append(gateways, i)
 		}
 	}
 	switch {
 	case onLink >= 0:
 		return []int{onLink}
-	case fixed >= 0:
-		return []int{fixed}
 	case gateways != nil:
 		return gateways
+	case fixed >= 0:
+		return []int{fixed}
 	}
 	return []int{largest}
 }

@@ -23,28 +23,6 @@ func (d *draft) warnPorts(r *report) {
 		if p.MTU > usualMTU+greIPv6 {
 			r.warn(p.mtuAt, "port %q: mtu is %d, but that of %q, a TAP, is %d: longer packets for this node itself are dropped, those for VIPs are not", p.Name, p.MTU, p.Kernel, p.KernelMTU())
 		}
-		d.warnWays(&p, r)
-	}
-}
-
-// maxWays is how many pairs of outer source and next hop there are to one
-// backend at most (package plan).
-const maxWays = 64
-
-// warnWays tells of more pairs than are used.
-func (d *draft) warnWays(p *portDraft, r *report) {
-	count := map[bool]int{}
-	for _, g := range p.Gateways {
-		count[g.Is4()]++
-	}
-	for _, n := range []struct {
-		family           string
-		sources, routers int
-	}{{"IPv4", len(d.node.SourcePool4), count[true]}, {"IPv6", len(d.node.SourcePool6), count[false]}} {
-		if n.sources*n.routers > maxWays {
-			r.warn(p.gateways[0].at, "port.gateways: %d %s gateways and %d addresses of [node].source_pool make %d ways to a backend, of which %d are used: take a pool of %d",
-				n.routers, n.family, n.sources, n.sources*n.routers, maxWays, maxWays/n.routers)
-		}
 	}
 }
 
