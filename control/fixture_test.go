@@ -16,11 +16,12 @@ import (
 	"time"
 
 	"guideway/control/config"
-	"guideway/control/plan"
+	"guideway/fragments"
 	"guideway/lcore"
 	"guideway/maglev/conntrack"
 	"guideway/maglev/flow"
 	"guideway/maglev/packet"
+	"guideway/pmd"
 	"guideway/pmd/memport"
 )
 
@@ -73,7 +74,7 @@ func newRig(t *testing.T, text string) *rig {
 	t.Helper()
 	r := &rig{
 		t: t, path: filepath.Join(t.TempDir(), "guideway.toml"), log: &logLines{},
-		port:    memport.New(memport.Config{Queues: rigCores, MTU: 1600, Frames: 8192}),
+		port:    memport.New(memport.Config{Queues: rigCores, MTU: 1600, Frames: 8192, MAC: [6]byte{2, 0, 0, 0, 0, 0x11}}),
 		stalled: make([]sync.RWMutex, rigCores),
 	}
 	var workers []*lcore.Worker
@@ -85,8 +86,12 @@ func newRig(t *testing.T, text string) *rig {
 		if err != nil {
 			t.Fatal(err)
 		}
+		pieces, err := fragments.New(fragments.Config{Datagrams: 64, Held: 16, Bytes: 1 << 20, Timeout: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
 		workers = append(workers, lcore.New(lcore.Config{
-			CPU: i + 1, Conntrack: table, Ports: []lcore.PortQueue{{Queue: r.port.Queue(i)}},
+			CPU: i + 1, Conntrack: table, Fragments: pieces, Ports: []lcore.PortQueue{{Queue: r.port.Queue(i)}},
 			Idle: func(d time.Duration) {
 				r.stalled[i].RLock()
 				defer r.stalled[i].RUnlock()
@@ -102,7 +107,7 @@ func newRig(t *testing.T, text string) *rig {
 	}
 	r.manager, err = New(Options{
 		Path: r.path, Config: c, Warnings: warnings, Group: r.group,
-		Ports: []plan.Port{{MAC: [6]byte{2, 0, 0, 0, 0, 0x11}, MTU: 1600}}, Workers: 1,
+		Ports: []pmd.Port{r.port}, Workers: 1,
 		Log: slog.New(slog.NewTextHandler(r.log, nil)), AwaitLimit: 20 * time.Second, // the machine may be busy
 	})
 	if err != nil {

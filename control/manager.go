@@ -1,10 +1,11 @@
 // Package control is the one goroutine that reconciles what the operator
 // wants with what the cores do.
 //
-// A change goes one way, whatever its cause (a signal today; the console and
-// health transitions enter at the same door):
+// A change goes one way, whatever its cause:
 //
-//	config.Load -> plan.Build -> lcore.Group.Publish -> lcore.Group.Await
+//	signal            -> config.Load -+
+//	routes, neighbours, links         +-> plan.Build -> lcore.Group.Publish -> lcore.Group.Await
+//	nodes that live or do not        -+
 //
 // Until Publish nothing has changed, so a file with faults, or one that the
 // running process cannot follow, leaves everything as it is. docs/reload.md
@@ -19,8 +20,10 @@ import (
 	"time"
 
 	"guideway/control/config"
+	"guideway/control/kernel"
 	"guideway/control/plan"
 	"guideway/lcore"
+	"guideway/pmd"
 )
 
 // Options are what a Manager is made of.
@@ -29,9 +32,13 @@ type Options struct {
 	Config   *config.Config  // as loaded at the start
 	Warnings config.Warnings // of Config; who loaded it has logged them
 	Group    *lcore.Group
-	Ports    []plan.Port // the open ports, in the order of Config.Ports
-	Workers  int         // goroutines for building tables
+	Ports    []pmd.Port // the open ports, in the order of Config.Ports
+	Workers  int        // goroutines for building tables
 	Log      *slog.Logger
+
+	// Kernel follows the ports' kernel interfaces; nil: there are none, and
+	// next hops are not learnt. Whoever made it closes it.
+	Kernel *kernel.Kernel
 
 	// AwaitLimit is how long cores may take to adopt a snapshot; 0: five
 	// seconds. They look for it once a turn, so a core that is later than
@@ -45,6 +52,7 @@ const usualAwaitLimit = 5 * time.Second
 type Manager struct {
 	o      Options
 	reload chan struct{}
+	said   map[string]string      // what logOnce has said. Run's own, and before it New's and Ready's
 	status atomic.Pointer[Status] // writer: New, then Run; readers: metrics, console
 }
 
@@ -54,19 +62,41 @@ func New(o Options) (*Manager, error) {
 	if o.AwaitLimit == 0 {
 		o.AwaitLimit = usualAwaitLimit
 	}
-	m := &Manager{o: o, reload: make(chan struct{}, 1)}
+	m := &Manager{o: o, reload: make(chan struct{}, 1), said: map[string]string{}}
 	first := Status{Config: o.Config, Warnings: o.Warnings, LastSuccessful: true}
 	if err := m.plan(&first, 1, nil); err != nil {
 		return nil, m.faults(err)
 	}
 	m.publish(&first)
+	m.keepInterfaces(o.Config)
 	return m, nil
 }
 
-// Ready waits until every core works by the first snapshot.
+// Ready waits until every core works by the first snapshot and, where next hops
+// are learnt, for a while until those of all backends are known. It comes
+// before Run.
 func (m *Manager) Ready(ctx context.Context) error {
-	return m.o.Group.Await(ctx, m.Status().Plan.Snapshot.Generation)
+	if err := m.o.Group.Await(ctx, m.Status().Plan.Snapshot.Generation); err != nil {
+		return err
+	}
+	patience := time.NewTimer(resolveLimit)
+	defer patience.Stop()
+	for len(m.Status().Plan.Unreachable) > 0 && m.o.Kernel != nil {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-patience.C:
+			return nil
+		case <-m.o.Kernel.Changes():
+			m.follow(ctx)
+		}
+	}
+	return nil
 }
+
+// resolveLimit is how long Ready waits for next hops: longer than the kernel
+// asks for a neighbour that does not answer (three times, a second apart).
+const resolveLimit = 4 * time.Second
 
 // Status returns the state now.
 func (m *Manager) Status() *Status { return m.status.Load() }
@@ -81,14 +111,24 @@ func (m *Manager) Reload() {
 	}
 }
 
-// Run serves requests until ctx ends.
+// Run serves requests, and follows what changes by itself, until ctx ends.
 func (m *Manager) Run(ctx context.Context) {
+	look := time.NewTicker(lookPeriod)
+	defer look.Stop()
+	var network <-chan struct{} // nil: never
+	if m.o.Kernel != nil {
+		network = m.o.Kernel.Changes()
+	}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-m.reload:
 			m.serve(ctx)
+		case <-network:
+			m.follow(ctx)
+		case <-look.C:
+			m.look()
 		}
 	}
 }
@@ -149,13 +189,32 @@ func (m *Manager) load(last *Status) (*Status, error) {
 	return &next, nil
 }
 
+// follow plans anew for the configuration in effect, because the network or the
+// fleet has changed.
+func (m *Manager) follow(ctx context.Context) {
+	next := *m.Status()
+	if err := m.plan(&next, next.Plan.Snapshot.Generation+1, next.Plan); err != nil {
+		m.logOnce("follow", err, "cannot follow the network: nothing has changed")
+		return
+	}
+	m.publish(&next)
+	err := m.await(ctx, next.Plan.Snapshot.Generation)
+	if ctx.Err() == nil {
+		m.logOnce("follow", err, "followed the network, but not on every core")
+	}
+}
+
 // plan makes the plan for s.Config. The planner is pure: how long it took is
 // for us to see.
 func (m *Manager) plan(s *Status, generation uint64, previous *plan.Plan) (err error) {
 	began := time.Now()
-	s.Plan, err = plan.Build(plan.Input{
-		Config: s.Config, Ports: m.o.Ports, Generation: generation, Previous: previous, Workers: m.o.Workers,
-	})
+	in := plan.Input{
+		Config: s.Config, Ports: facts(m.o.Ports), Generation: generation, Previous: previous, Workers: m.o.Workers,
+	}
+	if m.o.Kernel != nil {
+		in.NextHops = nextHops(s.Config, m.o.Kernel.View())
+	}
+	s.Plan, err = plan.Build(in)
 	s.Planned = time.Since(began)
 	return err
 }
@@ -165,7 +224,10 @@ func (m *Manager) plan(s *Status, generation uint64, previous *plan.Plan) (err e
 func (m *Manager) publish(s *Status) {
 	s.Since = time.Now()
 	m.status.Store(s)
-	m.o.Group.Publish(s.Plan.Snapshot)
+	m.o.Group.Publish(program(s))
+	if m.o.Kernel != nil {
+		m.o.Kernel.Want(wanted(s.Config, s.Plan.Destinations))
+	}
 }
 
 func (m *Manager) await(ctx context.Context, generation uint64) error {

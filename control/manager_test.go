@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/netip"
 	"os"
@@ -15,8 +16,9 @@ import (
 	"time"
 
 	"guideway/control/config"
-	"guideway/control/plan"
 	"guideway/lcore"
+	"guideway/pmd"
+	"guideway/pmd/memport"
 )
 
 var oneVIP = head + vipText("www", 1, backend(1), backend(2))
@@ -79,7 +81,6 @@ func homes(all []sent) map[client]netip.Addr {
 // A file that cannot be taken changes nothing. Every fault is a line of its
 // own that an editor can jump to.
 func TestRejectedReloads(t *testing.T) {
-	noHop := strings.Replace(head, "next_hop_mac", "# next_hop_mac", 1)
 	for name, c := range map[string]struct {
 		running, text string
 		want          []string // what the line of each fault begins with, behind the path
@@ -94,10 +95,6 @@ func TestRejectedReloads(t *testing.T) {
 			[]string{":5:1: dpdk.lcores is now [1 3], it was [1 2]: this needs a restart", ":14:1: port[0].mtu is now 1500"},
 		},
 		"missing": {oneVIP, "", []string{": no such file or directory"}},
-		"without a way out": {
-			noHop, noHop + vipText("www", 1, backend(1), backend(2)),
-			[]string{`: VIP \"www\": backend 10.0.0.1: no port has a next_hop_mac`, `: VIP \"www\": backend 10.0.0.2: no port has a next_hop_mac`},
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, c.running)
@@ -144,15 +141,44 @@ func TestRejectedReloads(t *testing.T) {
 	}
 }
 
+// Two backends, and a port through which no tunnel fits.
 func TestNewNamesEveryFault(t *testing.T) {
-	c, _, err := config.Parse("x.toml", []byte(strings.Replace(oneVIP, "next_hop_mac", "# next_hop_mac", 1)))
+	c, _, err := config.Parse("x.toml", []byte(oneVIP))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = New(Options{Path: "x.toml", Config: c, Group: lcore.NewGroup(), Ports: []plan.Port{{MTU: 1600}}})
+	port := memport.New(memport.Config{MTU: 24})
+	_, err = New(Options{Path: "x.toml", Config: c, Group: lcore.NewGroup(), Ports: []pmd.Port{port}, Log: slog.New(slog.DiscardHandler)})
 	var faults config.Faults
-	if !errors.As(err, &faults) || len(faults) != 2 || faults[1].Error() != `x.toml: VIP "www": backend 10.0.0.2: no port has a next_hop_mac` {
+	if !errors.As(err, &faults) || len(faults) != 2 || faults[1].Error() != "x.toml: tunnel 1: to 10.0.0.2: an MTU of 24, want 25 to 65535" {
 		t.Errorf("error %v", err)
+	}
+}
+
+// Backends without a next hop are served as soon as they have one; until then
+// they are named, once.
+func TestNoNextHopIsToldOf(t *testing.T) {
+	r := newRig(t, strings.Replace(oneVIP, "next_hop_mac", "# next_hop_mac", 1))
+	r.log.take()
+	r.manager.look()
+	r.manager.look()
+	want := `level=WARN msg="no next hop is known to backends or nodes: what is for them is dropped" error="[10.0.0.1 10.0.0.2]"`
+	if lines := r.log.take(); !slices.Equal(lines, []string{want}) {
+		t.Errorf("told of by %q, want %q", lines, want)
+	}
+	next := *r.manager.Status()
+	c, _, err := config.Parse(r.path, []byte(oneVIP)) // a reload would ask for a restart
+	if err != nil {
+		t.Fatal(err)
+	}
+	next.Config = c
+	if err := r.manager.plan(&next, 2, next.Plan); err != nil {
+		t.Fatal(err)
+	}
+	r.manager.publish(&next)
+	r.manager.look()
+	if lines := r.log.take(); len(lines) != 1 || !strings.Contains(lines[0], "over: no next hop is known") {
+		t.Errorf("told by %q that it is over", lines)
 	}
 }
 

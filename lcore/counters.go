@@ -5,7 +5,9 @@ package lcore
 // that they agree with each other.
 // writer: core; readers: core
 type counters struct {
-	received      uint64 // frames
+	received      uint64 // frames from ports and from the kernel
+	taken         uint64 // frames from other cores
+	made          uint64 // frames
 	receivedBytes uint64
 	verdicts      [Verdicts]uint64
 	services      []serviceCounter // by service id

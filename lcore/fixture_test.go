@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"guideway/fragments"
 	"guideway/maglev"
 	"guideway/maglev/conntrack"
 	"guideway/maglev/fib"
@@ -85,6 +86,21 @@ func (w *world) snapshot(t testing.TB) *fib.Snapshot {
 	return s
 }
 
+// program is the next snapshot on a node of its own.
+func (w *world) program(t testing.TB) Program {
+	t.Helper()
+	return Program{Snapshot: w.snapshot(t)}
+}
+
+func newPieces(t testing.TB) *fragments.Table {
+	t.Helper()
+	table, err := fragments.New(fragments.Config{Datagrams: 64, Held: 64, Bytes: 1 << 17, Timeout: time.Second, Seed: flow.Seed{A: 1, B: 2, C: 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return table
+}
+
 func newTable(t testing.TB) *conntrack.Table {
 	t.Helper()
 	table, err := conntrack.New(conntrack.Config{
@@ -109,13 +125,13 @@ type rig struct {
 func newRig(t testing.TB, c memport.Config, backends ...string) *rig {
 	t.Helper()
 	r := &rig{t: t, port: memport.New(c), world: newWorld(backends...)}
-	r.worker = New(Config{CPU: 3, Conntrack: newTable(t), Ports: []PortQueue{{Queue: r.port.Queue(0)}}})
+	r.worker = New(Config{CPU: 3, Conntrack: newTable(t), Fragments: newPieces(t), Ports: []PortQueue{{Queue: r.port.Queue(0)}}})
 	r.group = NewGroup(r.worker)
 	r.publish()
 	return r
 }
 
-func (r *rig) publish() { r.group.Publish(r.world.snapshot(r.t)) }
+func (r *rig) publish() { r.group.Publish(r.world.program(r.t)) }
 
 // forward runs packets through the worker and returns what was sent.
 func (r *rig) forward(packets ...[]byte) [][]byte {

@@ -21,8 +21,20 @@ type Group struct {
 	reports []atomic.Pointer[Report] // the last one of each worker; writer: who holds the token
 }
 
-// NewGroup makes a group of workers.
+// NewGroup makes a group of workers, with a ring from each to each.
 func NewGroup(workers ...*Worker) *Group {
+	for i, w := range workers {
+		w.index, w.kernelCore = i, kernelCore(workers)
+		w.to, w.from = make([]*ring, len(workers)), make([]*ring, len(workers))
+	}
+	for i, giver := range workers {
+		for j, taker := range workers {
+			if i != j {
+				r := newRing()
+				giver.to[j], taker.from[i] = r, r
+			}
+		}
+	}
 	return &Group{
 		workers: workers,
 		asking:  make(chan struct{}, 1),
@@ -30,15 +42,29 @@ func NewGroup(workers ...*Worker) *Group {
 	}
 }
 
-// Publish gives every core a new snapshot, by one pointer each. Cores take it
+// kernelCore returns the index of the worker that serves the kernel's
+// interfaces.
+func kernelCore(workers []*Worker) int {
+	for i, w := range workers {
+		for _, p := range w.ports {
+			if p.Kernel != nil {
+				return i
+			}
+		}
+	}
+	return 0
+}
+
+// Publish gives every core a new program, by one pointer each. Cores take it
 // over at their next turn; Await tells when.
-func (g *Group) Publish(s *fib.Snapshot) {
+func (g *Group) Publish(p Program) {
+	s := p.Snapshot
 	g.publishing.Lock()
 	defer g.publishing.Unlock()
 	for _, w := range g.workers {
 		last := w.mail.edition.Load()
-		e := &edition{snapshot: s, counters: last.counters, fresh: newHolders(last.snapshot, s)}
-		if w.mail.echo.Load() < last.snapshot.Generation { // the core may skip the last edition
+		e := &edition{program: &p, counters: last.counters, fresh: newHolders(last.program.Snapshot, s)}
+		if w.mail.echo.Load() < last.program.Snapshot.Generation { // the core may skip the last edition
 			e.fresh.services = append(e.fresh.services, last.fresh.services...)
 			e.fresh.endpoints = append(e.fresh.endpoints, last.fresh.endpoints...)
 		}
@@ -159,6 +185,27 @@ func (g *Group) Final() []*Report {
 		reports = append(reports, r)
 	}
 	return reports
+}
+
+// Drain ends what is left after every core's Run has returned: what is between
+// cores is forwarded, and what waits for its first fragment is given up. It
+// tells whether that came to an end.
+func (g *Group) Drain() bool {
+	for range 64 {
+		found := 0
+		for _, w := range g.workers {
+			w.adopt()
+			found += w.takeOver()
+			w.transmit()
+		}
+		if found == 0 {
+			for _, w := range g.workers {
+				w.giveUp()
+			}
+			return true
+		}
+	}
+	return false
 }
 
 // Stop tells every core to finish: what is received is forwarded, then its Run

@@ -20,6 +20,7 @@ func (w *Worker) housekeep(received int) {
 	}
 	if now := w.rx.Now; now-w.pace.keptHouse >= housekeepingPeriod {
 		w.pace.keptHouse = now
+		w.expire()
 		w.conntrack.Age(conntrack.Ticks(now), w.conntrack.Lines()/ageingRounds+1)
 	}
 	if received == 0 && w.idle != nil {

@@ -1,10 +1,37 @@
 package lcore
 
 import (
+	"net/netip"
 	"sync/atomic"
 
+	"guideway/fragments"
 	"guideway/maglev/fib"
+	"guideway/maglev/flow"
 )
+
+// A Program is all that cores forward by. It is never changed.
+type Program struct {
+	Snapshot *fib.Snapshot
+	Owners   *fragments.Owners // which node a datagram belongs to, its nodes being the Snapshot's; nil: this one
+	ICMP     ICMP
+}
+
+// ICMP says how a node speaks up about packets that it does not forward.
+type ICMP struct {
+	// Source4 and Source6 are the addresses that errors about packets of
+	// either family come from; the zero Addr: the VIP that the packet was for.
+	Source4, Source6 netip.Addr
+
+	Rate   int  // errors that a core sends a second, and as many that it relays
+	Relay  bool // errors about flows that this node does not know go to the other nodes
+	Refuse bool // packets that no service of their VIP takes are answered with port unreachable
+}
+
+// An address is one in the words of a flow.Key.
+type address struct {
+	hi, lo uint64
+	ipv6   bool
+}
 
 // A mailbox is all that a core and the control plane share. The core looks
 // into it once a turn: loads and stores, no read-modify-write, no waiting.
@@ -20,9 +47,9 @@ type mailbox struct {
 
 const cacheLine = 64
 
-// An edition is a snapshot with counters that are large enough for it.
+// An edition is a program with counters that are large enough for it.
 type edition struct {
-	snapshot *fib.Snapshot
+	program  *Program
 	counters *counters // zero, until the core takes it over
 	fresh    fresh     // whose counters begin at zero
 }
@@ -33,10 +60,19 @@ type fresh struct {
 	services, endpoints []uint32
 }
 
+// emptyProgram is what a core works by before it is given one.
+var emptyProgram = func() Program {
+	snapshot, err := fib.Build(fib.Spec{})
+	if err != nil {
+		panic("the empty snapshot does not build: " + err.Error())
+	}
+	return Program{Snapshot: snapshot}
+}()
+
 // adopt takes over what has been published since the last turn, and echoes it.
 func (w *Worker) adopt() {
 	e := w.mail.edition.Load()
-	if e.snapshot == w.snapshot {
+	if e.program == w.program {
 		return
 	}
 	if e.counters != w.counters {
@@ -44,6 +80,30 @@ func (w *Worker) adopt() {
 		w.counters = e.counters
 	}
 	w.counters.reset(e.fresh)
-	w.snapshot = e.snapshot
-	w.mail.echo.Store(e.snapshot.Generation)
+	w.use(e.program)
+	w.mail.echo.Store(e.program.Snapshot.Generation)
 }
+
+// use makes p what this core works by.
+func (w *Worker) use(p *Program) {
+	if w.program == nil || p.ICMP.Rate != w.program.ICMP.Rate {
+		w.errors, w.relays = newLimit(p.ICMP.Rate), newLimit(p.ICMP.Rate)
+	}
+	w.program, w.snapshot, w.owners = p, p.Snapshot, p.Owners
+	if w.owners == nil {
+		w.owners = alone
+	}
+	w.self = address{}
+	if nodes := w.owners.Nodes(); len(nodes) > 0 {
+		w.self.hi, w.self.lo, w.self.ipv6 = flow.Words(nodes[w.owners.Self()])
+	}
+}
+
+// alone owns every datagram.
+var alone = func() *fragments.Owners {
+	o, err := fragments.NewOwners(nil, netip.Addr{})
+	if err != nil {
+		panic("the owners of one node: " + err.Error())
+	}
+	return o
+}()

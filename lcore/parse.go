@@ -5,53 +5,62 @@ import (
 	"guideway/maglev/fib"
 	"guideway/maglev/packet"
 	"guideway/pmd"
-	"guideway/pmd/prefetch"
 )
 
 // parse turns the frames of the burst into items: those that belong to a
-// service, with their flow key and hash. The rest is dropped with a verdict.
-// It ends by prefetching the connection table's lines.
+// service, with their flow key and hash. The rest goes elsewhere, or is dropped
+// with a verdict.
 func (w *Worker) parse(port int) {
-	vlan := w.ports[port].VLAN
+	p := &w.ports[port]
+	vlan, steer := p.VLAN, p.Steer
 	table, items, lines := w.conntrack, &w.items, &w.lines
+	came := passage{port: uint8(port)}
 	n := 0
 	var bytes uint64
-	var h packet.Headers
+	h := &w.headers
 	for i, f := range w.rx.Frames[:w.rx.N] {
 		frame := f.Bytes()
 		bytes += uint64(len(frame))
 		it := &items[n]
+		it.at, it.port, it.marks = uint16(i), uint8(port), 0
 		var v Verdict
-		if vlan == 0 && f.Plain() && it.key.ReadCommon(frame, &h) {
-			v = w.match(it, &h)
+		if vlan == 0 && f.Plain() && it.key.ReadCommon(frame, h) {
+			v = w.match(it, h)
 		} else {
-			v = w.classify(f, frame, vlan, it, &h)
-		}
-		if v == EchoAnswered {
-			w.answers.Add(f) // counted when it is sent
-			continue
+			w.n = n
+			v = w.classify(f, it, h, came)
 		}
 		if v != Unset {
-			w.drop(f, v)
+			w.decline(f, it.port, v, h)
 			continue
 		}
-		it.at = uint16(i)
 		it.hash = table.Hash(&it.key)
+		if steer && it.marks == 0 && it.event != related && w.steer(f, it) {
+			continue
+		}
 		lines[n] = table.Line(&it.key, it.hash)
 		n++
 	}
 	w.n, w.rx.N = n, 0
 	w.counters.receivedBytes += bytes
-	prefetch.Lines(lines, n)
+}
+
+// admit makes the item that resume has filled in one of the burst.
+func (w *Worker) admit(it *item) {
+	it.hash = w.conntrack.Hash(&it.key)
+	w.lines[w.n] = w.conntrack.Line(&it.key, it.hash)
+	w.n++
 }
 
 // classify fills it from a frame of whatever shape. It returns Unset for a
-// packet to forward, else the verdict that ends its way.
-func (w *Worker) classify(f *pmd.Frame, frame []byte, vlan uint16, it *item, h *packet.Headers) Verdict {
+// packet to forward, gone for a frame that has been taken care of, else the
+// verdict that ends its way.
+func (w *Worker) classify(f *pmd.Frame, it *item, h *packet.Headers, p passage) Verdict {
 	if f.Segments() != 1 {
 		return MultiSegment
 	}
-	result := packet.Parse(frame, vlan, h)
+	frame := f.Bytes()
+	result := packet.Parse(frame, w.ports[p.port].VLAN, h)
 	if result != packet.Whole && result != packet.Fragment {
 		return parseVerdicts[result]
 	}
@@ -60,13 +69,21 @@ func (w *Worker) classify(f *pmd.Frame, frame []byte, vlan uint16, it *item, h *
 	}
 	it.key.Read(frame, h)
 	if result == packet.Fragment {
-		return w.unlessNotVIP(it, FragmentDropped)
+		return w.fragment(f, frame, it, h, p)
 	}
 	switch h.Proto {
 	case packet.ProtoICMP, packet.ProtoICMPv6:
-		return w.icmp(f, frame, it, h)
-	case packet.ProtoGRE, packet.ProtoIPIP, packet.ProtoIPv6:
+		return w.icmp(f, frame, it, h, p)
+	case packet.ProtoGRE:
+		if v := w.unwrapped(f, frame, it, h, p); v != NotVIP {
+			return v
+		}
 		return w.unlessNotVIP(it, Tunnelled)
+	case packet.ProtoIPIP, packet.ProtoIPv6:
+		return w.unlessNotVIP(it, Tunnelled)
+	}
+	if it.marks&redirected != 0 {
+		return BadRedirect // nodes send each other fragments and ICMP errors
 	}
 	return w.match(it, h)
 }
@@ -92,6 +109,22 @@ func (w *Worker) unlessNotVIP(it *item, v Verdict) Verdict {
 		return v
 	}
 	return NotVIP
+}
+
+// decline ends the way of a frame that is no item, unless it is gone, the
+// kernel takes it, or its sender is told.
+func (w *Worker) decline(f *pmd.Frame, port uint8, v Verdict, h *packet.Headers) {
+	switch v {
+	case gone:
+		return
+	case NotVIP, NotIP, GroupAddress:
+		v = w.ascend(f, port, v, h)
+	case NoService:
+		v = w.refuse(f, port, h)
+	}
+	if v != gone {
+		w.drop(f, v)
+	}
 }
 
 // tcpEvents tells what a segment from the client does to its connection, by

@@ -4,16 +4,19 @@ import (
 	"sync/atomic"
 	"time"
 
+	"guideway/fragments"
 	"guideway/maglev/conntrack"
 )
 
 // A Report is a core's counters at one moment between two bursts, so that
-// Received is the sum of Verdicts.
+// Received + Taken + Made is the sum of Verdicts and Fragments.Held.
 type Report struct {
 	CPU        int
 	Generation uint64 // of the snapshot that the core works by
 
-	Received      uint64 // frames
+	Received      uint64 // frames from ports and from the kernel
+	Taken         uint64 // frames from other cores
+	Made          uint64 // frames made here: fragments, and copies for other nodes
 	ReceivedBytes uint64
 	Verdicts      [Verdicts]uint64
 
@@ -25,6 +28,7 @@ type Report struct {
 	Gap               time.Duration // longest time between two polls since the last report, rests apart
 
 	Conntrack conntrack.Stats
+	Fragments fragments.Stats
 
 	done atomic.Bool // writer: core, when all else is filled; reader: control
 }
@@ -44,6 +48,7 @@ func newReport(e *edition) *Report {
 func (w *Worker) fill(r *Report) {
 	c := w.counters
 	r.CPU, r.Generation = w.cpu, w.snapshot.Generation
+	r.Taken, r.Made = c.taken, c.made
 	r.Received, r.ReceivedBytes, r.Verdicts = c.received, c.receivedBytes, c.verdicts
 	for i := range min(len(r.Services), len(c.services)) {
 		r.Services[i] = ServiceCount{c.services[i].packets, c.services[i].bytes}
@@ -52,5 +57,5 @@ func (w *Worker) fill(r *Report) {
 	r.Turns, r.EmptyTurns = w.pace.turns, w.pace.emptyTurns
 	r.Busy, r.Free = time.Duration(w.pace.busy), time.Duration(w.pace.free)
 	r.Gap, w.pace.gap = time.Duration(w.pace.gap), 0
-	r.Conntrack = w.conntrack.Stats()
+	r.Conntrack, r.Fragments = w.conntrack.Stats(), w.fragments.Stats()
 }

@@ -18,9 +18,11 @@ func (w *Worker) receive(port int) int {
 	return w.rx.N
 }
 
-// drop ends a frame's way. The frames of a burst are freed together when it is
-// done.
+// drop ends a frame's way. Frames are freed together.
 func (w *Worker) drop(f *pmd.Frame, v Verdict) {
+	if w.drops.N == pmd.MaxBurst {
+		w.free()
+	}
 	w.counters.verdicts[v]++
 	w.drops.Add(f)
 }

@@ -3,6 +3,7 @@ package lcore
 import (
 	"guideway/maglev/conntrack"
 	"guideway/maglev/fib"
+	"guideway/maglev/packet"
 )
 
 // track gives each item its tunnel: by the connection table, or for a new flow
@@ -12,10 +13,10 @@ func (w *Worker) track() {
 	services, endpoints := w.counters.services, w.counters.endpoints
 	for i := range w.items[:w.n] {
 		it := &w.items[i]
-		e := w.endpoint(it, now)
-		if e == nil || e.Ways == 0 {
+		e, v := w.endpoint(it, now)
+		if e == nil {
 			it.tunnel = noTunnel
-			w.drop(w.rx.Frames[it.at], NoBackend)
+			w.drop(w.rx.Frames[it.at], v)
 			continue
 		}
 		it.tunnel = e.Way(it.hash)
@@ -23,15 +24,26 @@ func (w *Worker) track() {
 		service.packets++
 		service.bytes += uint64(it.inner)
 		endpoints[e.Value.ID()]++
+		if it.event == conntrack.Syn || it.marks&first != 0 {
+			w.opens(it, e.Value)
+		}
 	}
 }
 
-// endpoint returns the endpoint for an item, or nil where its service has none.
+// count counts a packet for an endpoint that track has not seen.
+func (w *Worker) count(e *fib.Endpoint, bytes uint16) {
+	service := &w.counters.services[e.Service]
+	service.packets++
+	service.bytes += uint64(bytes)
+	w.counters.endpoints[e.Value.ID()]++
+}
+
+// endpoint returns the endpoint for an item, or nil and the reason.
 //
 // A remembered endpoint is kept while it serves, and while it drains unless
 // the packet opens a new connection. What is remembered of an endpoint that is
 // down or gone (its id's generation differs) is selected anew.
-func (w *Worker) endpoint(it *item, now conntrack.Tick) *fib.Endpoint {
+func (w *Worker) endpoint(it *item, now conntrack.Tick) (*fib.Endpoint, Verdict) {
 	at, known := w.conntrack.Find(&it.key, it.hash, now)
 	if known {
 		e, valid := w.snapshot.Endpoint(fib.Value(w.conntrack.Value(at)), it.service)
@@ -39,7 +51,10 @@ func (w *Worker) endpoint(it *item, now conntrack.Tick) *fib.Endpoint {
 			if it.event != related {
 				w.conntrack.Touch(at, now, it.event)
 			}
-			return e
+			if e.Ways == 0 {
+				return nil, NoNextHop
+			}
+			return e, Unset
 		}
 	}
 	return w.selectEndpoint(it, at, known, now)
@@ -47,11 +62,17 @@ func (w *Worker) endpoint(it *item, now conntrack.Tick) *fib.Endpoint {
 
 // selectEndpoint picks an endpoint from the service's table and, if the packet
 // is the flow's own, remembers it: in the entry at, if the flow has one.
-func (w *Worker) selectEndpoint(it *item, at conntrack.Slot, known bool, now conntrack.Tick) *fib.Endpoint {
+func (w *Worker) selectEndpoint(it *item, at conntrack.Slot, known bool, now conntrack.Tick) (*fib.Endpoint, Verdict) {
+	if it.marks&quoting != 0 && !known {
+		if it.marks&redirected != 0 {
+			return nil, RelayUnknown // the node that relayed it has asked the table already
+		}
+		w.relay(it)
+	}
 	value := w.snapshot.Service(it.service).Pick(&it.key)
 	e, ok := w.snapshot.Endpoint(value, it.service)
 	if !ok {
-		return nil
+		return nil, NoBackend
 	}
 	switch {
 	case it.event == related:
@@ -60,5 +81,32 @@ func (w *Worker) selectEndpoint(it *item, at conntrack.Slot, known bool, now con
 	default:
 		w.conntrack.Insert(&it.key, it.hash, uint32(value), now, it.event)
 	}
-	return e
+	if e.Ways == 0 {
+		return nil, NoNextHop
+	}
+	return e, Unset
+}
+
+// opens does what only the first packets of something need: a SYN's MSS is
+// clamped, and a first fragment's piece learns what was chosen.
+func (w *Worker) opens(it *item, value fib.Value) {
+	if it.marks&first != 0 {
+		w.pieces[w.pieceOf(it)].value = value
+	}
+	if mss := w.snapshot.Service(it.service).MSS; mss != 0 && it.event == conntrack.Syn {
+		f := w.rx.Frames[it.at]
+		if packet.Parse(f.Bytes(), w.ports[it.port].VLAN, &w.headers) == packet.Whole {
+			packet.ClampMSS(f.Bytes(), &w.headers, mss)
+		}
+	}
+}
+
+// pieceOf returns the index of the piece of an item that is a first fragment.
+func (w *Worker) pieceOf(it *item) int {
+	for i := range w.pieces[:w.np] {
+		if p := &w.pieces[i]; p.at == uint8(it.at) {
+			return i
+		}
+	}
+	panic("a first fragment without its piece")
 }

@@ -7,26 +7,37 @@
 //
 //  1. rx            one call into the driver fills the burst       (rx.go)
 //  2. parse         bytes -> headers -> service -> flow key, hash;
-//     the connection table's line is prefetched                    (parse.go)
-//  3. track         connection table, else Maglev table            (track.go)
-//  4. encap         tunnel header from a prepared block            (encap.go)
-//  5. tx            one call into the driver per egress port       (tx.go)
-//  6. housekeeping  snapshot, ageing, reports, idling              (housekeeping.go)
+//     the connection table's line is prefetched                    (parse.go;
+//     fragment.go, icmp.go: packets that are not whole, or speak
+//     of others)
+//  3. steer         what is another core's goes there by a ring    (steer.go,
+//     ring.go), what is for no VIP to the kernel                   (kernel.go)
+//  4. track         connection table, else Maglev table            (track.go)
+//  5. join          fragments follow their first, or wait for it   (join.go)
+//  6. encap         tunnel header from a prepared block            (encap.go;
+//     toobig.go: what does not fit; answer.go: who is told)
+//  7. tx            one call into the driver per egress port       (tx.go)
+//  8. housekeeping  snapshot, ageing, reports, idling              (housekeeping.go)
 //
-// Every frame leaves exactly once, with one [Verdict]; the sum over verdicts
-// is the number of frames received.
+// Every frame leaves exactly once, with one [Verdict]. Frames come from ports
+// and from the kernel (received), from other cores (taken), and a few are made
+// here (made); what is not held by the fragment table has had its verdict:
 //
-// Cores share nothing. A Worker's fields belong to its core, except for the
-// few through which the control plane talks to it (see mailbox.go); a [Group]
-// is the control plane's end of those.
+//	received + taken + made == sum over verdicts + held
+//
+// Cores share nothing but the rings between them. A Worker's fields belong to
+// its core, except for the few through which the control plane talks to it (see
+// mailbox.go); a [Group] is the control plane's end of those.
 package lcore
 
 import (
 	"time"
 
+	"guideway/fragments"
 	"guideway/maglev/conntrack"
 	"guideway/maglev/fib"
 	"guideway/maglev/flow"
+	"guideway/maglev/packet"
 	"guideway/pmd"
 	"guideway/pmd/prefetch"
 )
@@ -35,74 +46,126 @@ import (
 type PortQueue struct {
 	Queue pmd.Queue
 	VLAN  uint16 // the port's VLAN; 0: untagged
+
+	// RSS is how the device spreads flows over the cores, queue i being that
+	// of core i; nil: it does not tell, or does not.
+	RSS *pmd.RSS
+
+	// Steer says that flows are spread over the cores here, and not by the
+	// device.
+	Steer bool
+
+	// KernelRate is how many frames of each class this core sends up to the
+	// port's kernel interface a second; 0: there is none.
+	KernelRate int
+	Kernel     pmd.Queue // that interface, for the one core that serves it; else nil
 }
 
 // Config is what a Worker is made of.
 type Config struct {
 	CPU       int              // its core, a name for reports
-	Ports     []PortQueue      // by port index, as in fib.TunnelSpec.Port
-	Conntrack *conntrack.Table // its own
+	Ports     []PortQueue      // by port index, as in fib.TunnelSpec.Port; at most MaxPorts
+	Conntrack *conntrack.Table // its own; all cores' tables have one seed
+	Fragments *fragments.Table // its own
 
 	// Idle, where set, is called when polling has found nothing for a while,
 	// with how long to rest. Nil: the core polls all the time.
 	Idle func(time.Duration)
 }
 
+// MaxPorts is how many ports a core can have: what fits a frame's passage.
+const MaxPorts = 256
+
 // A Worker is the poll loop of one core.
 type Worker struct {
 	cpu       int
 	ports     []PortQueue
 	conntrack *conntrack.Table
+	fragments *fragments.Table
 	idle      func(time.Duration)
 
-	snapshot *fib.Snapshot // the one this turn works by
+	// The other cores: see NewGroup.
+	index      int
+	to, from   []*ring // by core; nil at index
+	kernelCore int     // who serves the kernel's interfaces
+	descended  int64   // when that core last asked them
+	spare      int     // who got the last frame that found its core's ring full
+
+	// What this turn works by.
+	program  *Program
+	snapshot *fib.Snapshot     // of program
+	owners   *fragments.Owners // likewise
+	self     address           // of this node among them
 	counters *counters
 	answered *Report // the last one asked for
 
 	rx      pmd.Burst             // the burst at hand
 	items   [burst]item           // its frames that are still on their way
 	n       int                   // how many items
+	pieces  [burst]piece          // its fragments
+	np      int                   // how many pieces
 	lines   [prefetch.Max]uintptr // what the next stage reads
-	drops   pmd.Burst             // frames to free
-	out     []pmd.Burst           // by egress port
-	answers pmd.Burst             // to what came on the port at hand
-	pace    pace                  // turns, gaps, idling
+	headers packet.Headers        // of the frame at hand, away from the fast path
+
+	drops    pmd.Burst   // frames to free
+	out      []pmd.Burst // tunnelled, by egress port
+	others   []outbox    // all else that is sent, by port
+	up       []pmd.Burst // for the kernel, by port
+	down     pmd.Burst   // from the kernel
+	released pmd.Burst   // held fragments whose first came
+	fresh    pmd.Burst   // frames made here
+
+	pace     pace             // turns, gaps, idling
+	upLimits [][classes]limit // by port
+	errors   limit            // ICMP errors sent
+	relays   limit            // ICMP errors relayed
 
 	mail mailbox // shared with the control plane
 }
 
 // An item is one frame on its way through the stages. It holds no pointer, so
-// that filling it in costs the same while the garbage collector runs.
+// that filling it in costs the same while the garbage collector runs, and is a
+// cache line.
 type item struct {
 	key     flow.Key
-	hash    uint64 // of the key, for the connection table
-	tunnel  uint32 // index in the snapshot; noTunnel: dropped on the way
+	hash    uint64 // of the key, for the connection table and the way
+	tunnel  uint32 // index in the snapshot; noTunnel: not for encap (any more)
 	at      uint16 // index of the frame in the burst
 	service uint16
 	l3      uint16 // offset of the inner IP header
 	inner   uint16 // its packet's length in bytes, without the frame's padding
 	tos     uint8
 	event   conntrack.Event
+	port    uint8 // that it was received on
+	marks   uint8 // of its passage, and first
 }
 
 const noTunnel = 1<<32 - 1
 
-// New makes a Worker. It forwards nothing until a snapshot is published to it.
+// New makes a Worker. It forwards nothing until a program is published to it.
 func New(c Config) *Worker {
-	empty, err := fib.Build(fib.Spec{})
-	if err != nil {
-		panic("the empty snapshot does not build: " + err.Error())
+	if len(c.Ports) > MaxPorts {
+		panic("more ports than a passage can name")
 	}
 	w := &Worker{
 		cpu:       c.CPU,
 		ports:     c.Ports,
 		conntrack: c.Conntrack,
+		fragments: c.Fragments,
 		idle:      c.Idle,
-		snapshot:  empty,
 		counters:  newCounters(0, 0),
 		out:       make([]pmd.Burst, len(c.Ports)),
+		others:    make([]outbox, len(c.Ports)),
+		up:        make([]pmd.Burst, len(c.Ports)),
+		upLimits:  make([][classes]limit, len(c.Ports)),
 	}
-	w.mail.edition.Store(&edition{snapshot: w.snapshot, counters: w.counters})
+	for port, p := range c.Ports {
+		for class := range classes {
+			w.upLimits[port][class] = newLimit(p.KernelRate)
+		}
+	}
+	w.use(&emptyProgram)
+	w.mail.edition.Store(&edition{program: w.program, counters: w.counters})
 	return w
 }
 
@@ -115,29 +178,38 @@ func (w *Worker) Run() {
 	w.finish()
 }
 
-// Turn is one turn of the loop: a burst of each port, all the way, then what
-// is due of housekeeping. It returns the number of frames received.
+// Turn is one turn of the loop: a burst of each port, of each other core and of
+// the kernel, all the way, then what is due of housekeeping. It returns the
+// number of frames that it found.
 func (w *Worker) Turn() int {
 	w.adopt()
-	received := 0
+	found := 0
 	for port := range w.ports {
-		n := w.receive(port)
-		if n == 0 {
-			continue
+		if n := w.receive(port); n != 0 {
+			found += n
+			w.parse(port)
+			w.forward()
 		}
-		received += n
-		w.parse(port)
-		w.track()
-		w.encap()
-		w.transmit(port)
 	}
-	w.housekeep(received)
-	return received
+	found += w.takeOver()
+	found += w.descend()
+	w.housekeep(found)
+	return found
+}
+
+// forward takes the burst at hand from its flow keys to the wire.
+func (w *Worker) forward() {
+	prefetch.Lines(&w.lines, w.n)
+	w.track()
+	w.join()
+	w.encap()
+	w.transmit()
 }
 
 // finish forwards what has been received when the loop was told to stop, until
 // the queues are empty or have been given as many turns as the largest ring
-// holds bursts: a sender that goes on must not keep us here.
+// holds bursts: a sender that goes on must not keep us here. What is between
+// cores by then, or held, is for Group.Drain.
 func (w *Worker) finish() {
 	const turns = 8192 / burst
 	for range turns {

@@ -243,7 +243,7 @@ func TestControlPlaneBesideRunningCores(t *testing.T) {
 	world := newWorld("10.0.0.1", "10.0.0.2")
 	var workers []*Worker
 	for i := range 2 {
-		workers = append(workers, New(Config{CPU: i, Conntrack: newTable(t), Ports: []PortQueue{{Queue: port.Queue(i)}}}))
+		workers = append(workers, New(Config{CPU: i, Conntrack: newTable(t), Fragments: newPieces(t), Ports: []PortQueue{{Queue: port.Queue(i)}}}))
 	}
 	g := NewGroup(workers...)
 	var running sync.WaitGroup
@@ -255,9 +255,9 @@ func TestControlPlaneBesideRunningCores(t *testing.T) {
 
 	// A turn that is under way when the first snapshot comes may still see the
 	// empty one.
-	first := world.snapshot(t)
+	first := world.program(t)
 	g.Publish(first)
-	if err := g.Await(ctx, first.Generation); err != nil {
+	if err := g.Await(ctx, first.Snapshot.Generation); err != nil {
 		t.Fatal(err)
 	}
 	const rounds, perRound = 50, 20
@@ -265,8 +265,9 @@ func TestControlPlaneBesideRunningCores(t *testing.T) {
 		if round%2 == 1 {
 			world.add(fmt.Sprintf("10.0.1.%d", round))
 		}
-		s := world.snapshot(t)
-		g.Publish(s)
+		p := world.program(t)
+		s := p.Snapshot
+		g.Publish(p)
 		for q := range 2 {
 			for i := range perRound {
 				port.Inject(q, tcp4(round*perRound+i, syn, 0))

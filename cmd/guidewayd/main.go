@@ -80,13 +80,14 @@ func run(path string, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, node.close()) }()
 
 	manager, err := control.New(control.Options{
-		Path: path, Config: cfg, Warnings: warnings, Group: node.group, Ports: node.facts(), Workers: node.controlCPUs, Log: log,
+		Path: path, Config: cfg, Warnings: warnings, Group: node.group, Ports: node.ports, Kernel: node.kernel,
+		Workers: node.controlCPUs, Log: log,
 	})
 	if err != nil {
 		return err
 	}
 	server, err := metrics.Serve(cfg.Metrics.Listen, metrics.Source{
-		Version: version, Reports: node.group.Reports, Ports: node.ports, Pools: node.eal.Pools,
+		Version: version, Reports: node.group.Reports, Ports: node.allPorts(), Pools: node.eal.Pools,
 		Status: manager.Metrics, Log: log,
 	})
 	if err != nil {

@@ -7,14 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"guideway/control/config"
-	"guideway/control/plan"
+	"guideway/control/kernel"
+	"guideway/fragments"
 	"guideway/lcore"
 	"guideway/maglev/conntrack"
 	"guideway/maglev/flow"
@@ -27,7 +27,9 @@ type node struct {
 	cfg         *config.Config
 	log         *slog.Logger
 	eal         *dpdk.EAL
-	ports       []pmd.Port // in the order of cfg.Ports
+	ports       []pmd.Port     // in the order of cfg.Ports
+	kernels     []pmd.Port     // their kernel interfaces; nil: none
+	kernel      *kernel.Kernel // follows those; nil: there are none
 	workers     []*lcore.Worker
 	group       *lcore.Group
 	threads     []*dpdk.Thread
@@ -53,8 +55,10 @@ func openNode(cfg *config.Config, log *slog.Logger) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(n.openPorts(), n.makeWorkers()); err != nil {
-		return nil, errors.Join(err, n.close())
+	for _, open := range []func() error{n.openPorts, n.openKernels, n.followKernel, n.makeWorkers} {
+		if err := open(); err != nil {
+			return nil, errors.Join(err, n.close())
+		}
 	}
 	return n, nil
 }
@@ -72,40 +76,9 @@ func (n *node) confine() error {
 	return dpdk.Confine(cpus...)
 }
 
-// ringFrames bounds how many frames of one port wait in a transmit ring of
-// another.
-const ringFrames = 1024
-
-func (n *node) openPorts() error {
-	var errs []error
-	for _, c := range n.cfg.Ports {
-		p, err := n.eal.Open(dpdk.PortConfig{
-			Name: c.Name, Device: c.Device, MTU: c.MTU,
-			Lcores: len(n.cfg.DPDK.Lcores),
-			Extra:  ringFrames * len(n.cfg.DPDK.Lcores) * (len(n.cfg.Ports) - 1),
-		})
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		info, link := p.Info(), p.Link()
-		n.log.Info("port open", "port", info.Name, "device", info.Device, "driver", info.Driver,
-			"mac", net.HardwareAddr(info.MAC[:]).String(), "mtu", info.MTU, "queues", info.RxQueues, "link", link.Up)
-		if info.RxQueues < len(n.cfg.DPDK.Lcores) {
-			n.log.Warn("a port has fewer receive queues than there are lcores: the last lcores get nothing from it",
-				"port", info.Name, "queues", info.RxQueues, "lcores", len(n.cfg.DPDK.Lcores))
-		}
-		n.ports = append(n.ports, p)
-	}
-	return errors.Join(errs...)
-}
-
 // makeWorkers makes a worker for each lcore, with a connection table in the
 // memory of the first port's NUMA node.
 func (n *node) makeWorkers() error {
-	if len(n.ports) != len(n.cfg.Ports) {
-		return nil // openPorts has said why
-	}
 	var seed [24]byte
 	crand.Read(seed[:])
 	word := binary.LittleEndian.Uint64
@@ -125,9 +98,24 @@ func (n *node) makeWorkers() error {
 		if err != nil {
 			return err
 		}
-		w := lcore.Config{CPU: cpu, Conntrack: table}
+		pieces, err := fragments.New(fragments.Config{
+			Datagrams: n.cfg.Fragments.Datagrams, Held: n.cfg.Fragments.Held, Bytes: n.cfg.Fragments.Bytes, Timeout: n.cfg.Fragments.Timeout,
+			Seed: ct.Seed,
+		})
+		if err != nil {
+			return err
+		}
+		w := lcore.Config{CPU: cpu, Conntrack: table, Fragments: pieces}
 		for j, p := range n.ports {
-			w.Ports = append(w.Ports, lcore.PortQueue{Queue: p.Queue(i), VLAN: n.cfg.Ports[j].VLAN})
+			q := lcore.PortQueue{Queue: p.Queue(i), VLAN: n.cfg.Ports[j].VLAN}
+			if n.kernels[j] != nil {
+				q.KernelRate = n.cfg.Ports[j].KernelRate
+				if i == 0 {
+					q.Kernel = n.kernels[j].Queue(0)
+				}
+			}
+			q.RSS, q.Steer = n.spread(j)
+			w.Ports = append(w.Ports, q)
 		}
 		if n.cfg.DPDK.Idle == config.IdleSleep {
 			w.Idle = rest
@@ -143,16 +131,6 @@ func (n *node) makeWorkers() error {
 func rest(d time.Duration) {
 	ts := unix.NsecToTimespec(int64(d))
 	unix.Nanosleep(&ts, nil) // a signal ends it early, which is harmless
-}
-
-// facts tells the planner what it cannot know from the configuration.
-func (n *node) facts() []plan.Port {
-	var facts []plan.Port
-	for _, p := range n.ports {
-		info := p.Info()
-		facts = append(facts, plan.Port{MAC: info.MAC, MTU: info.MTU})
-	}
-	return facts
 }
 
 // poll starts the poll loops.
@@ -181,9 +159,15 @@ func (n *node) close() error {
 				return fmt.Errorf("lcore %d does not stop", n.cfg.DPDK.Lcores[i])
 			}
 		}
+		if !n.group.Drain() {
+			n.log.Warn("frames go round between lcores")
+		}
 		n.logTotals()
 	}
-	for _, p := range n.ports {
+	if n.kernel != nil {
+		n.kernel.Close()
+	}
+	for _, p := range n.allPorts() {
 		errs = append(errs, p.Close())
 	}
 	leaked, err := n.eal.Close()

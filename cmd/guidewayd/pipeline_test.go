@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"guideway/fragments"
 	"guideway/lcore"
 	"guideway/maglev"
 	"guideway/maglev/conntrack"
@@ -217,8 +218,12 @@ func BenchmarkPipeline(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				w := lcore.New(lcore.Config{CPU: 1, Conntrack: ct, Ports: []lcore.PortQueue{{Queue: q}}})
-				lcore.NewGroup(w).Publish(snapshot100(b))
+				pieces, err := fragments.New(fragments.Config{Datagrams: 64, Held: 16, Bytes: 1 << 20, Timeout: time.Second})
+				if err != nil {
+					b.Fatal(err)
+				}
+				w := lcore.New(lcore.Config{CPU: 1, Conntrack: ct, Fragments: pieces, Ports: []lcore.PortQueue{{Queue: q}}})
+				lcore.NewGroup(w).Publish(lcore.Program{Snapshot: snapshot100(b)})
 				onPollThread(b, eal, func() {
 					for range 3 * int(flows) / pmd.MaxBurst { // every flow has its entry
 						w.Turn()

@@ -4,7 +4,9 @@ import "guideway/lcore"
 
 var (
 	coreAnswering  = gauge("core_answering", "Whether a core answered this scrape; if not, its counters are old.", "core")
-	received       = counter("received_packets_total", "Frames received by a core; the sum of its packets_total.", "core")
+	received       = counter("received_packets_total", "Frames that a core received from ports and from the kernel.", "core")
+	taken          = counter("taken_packets_total", "Frames that other cores handed over to a core.", "core")
+	made           = counter("made_packets_total", "Frames that a core made: fragments of packets that were too big, copies of ICMP errors for other nodes.", "core")
 	packets        = counter("packets_total", "Frames by how they ended.", "core", "verdict")
 	receivedBytes  = counter("bytes_total", "Bytes received by a core, Ethernet headers included.", "core")
 	coreTurns      = counter("core_turns_total", "Turns of the poll loop, by whether they found frames or nothing.", "core", "found")
@@ -16,6 +18,12 @@ var (
 
 	conntrackEntries = gauge("conntrack_entries", "Flows in a core's connection table.", "core")
 	conntrackEvents  = counter("conntrack_events_total", "What happened to the entries of a core's connection table.", "core", "event")
+
+	fragmentsDatagrams = gauge("fragments_datagrams", "Datagrams whose backend a core remembers.", "core")
+	fragmentsWaiting   = gauge("fragments_waiting_datagrams", "Datagrams whose first fragment a core waits for.", "core")
+	fragmentsHeld      = gauge("fragments_held", "Fragments that a core holds until their first comes.", "core")
+	fragmentsHeldBytes = gauge("fragments_held_bytes", "Bytes of the fragments that a core holds.", "core")
+	fragmentsEvents    = counter("fragments_events_total", "What happened to fragments in a core's fragment table.", "core", "event")
 )
 
 // cores shows what each core did. A core that has never answered has nothing
@@ -29,6 +37,7 @@ func (s sender) cores(all []core) {
 		}
 		s.counters(c.name, c.report)
 		s.conntrack(c.name, c.report)
+		s.fragments(c.name, c.report)
 		if !c.answered {
 			continue
 		}
@@ -45,6 +54,8 @@ func (s sender) cores(all []core) {
 
 func (s sender) counters(core string, r *lcore.Report) {
 	s.send(received, float64(r.Received), core)
+	s.send(taken, float64(r.Taken), core)
+	s.send(made, float64(r.Made), core)
 	s.send(receivedBytes, float64(r.ReceivedBytes), core)
 	for v := range lcore.Verdicts {
 		s.send(packets, float64(r.Verdicts[v]), core, v.String())
@@ -66,5 +77,23 @@ func (s sender) conntrack(core string, r *lcore.Report) {
 		{"insert", st.Inserts}, {"move", st.Moves}, {"expire", st.Expiries}, {"evict", st.Evictions}, {"full", st.Full},
 	} {
 		s.send(conntrackEvents, float64(e.n), core, e.event)
+	}
+}
+
+func (s sender) fragments(core string, r *lcore.Report) {
+	st := r.Fragments
+	s.send(fragmentsDatagrams, float64(st.Datagrams), core)
+	s.send(fragmentsWaiting, float64(st.Waiting), core)
+	s.send(fragmentsHeld, float64(st.Held), core)
+	s.send(fragmentsHeldBytes, float64(st.HeldBytes), core)
+	for _, e := range []struct {
+		event string
+		n     uint64
+	}{
+		{"first", st.Firsts}, {"followed", st.Followed}, {"kept", st.Kept}, {"released", st.Released}, {"spoiled", st.Spoiled},
+		{"expired", st.Expired}, {"pushed_out", st.PushedOut}, {"drained", st.Drained}, {"refused", st.Refused},
+		{"overlapped", st.Overlapped}, {"forgotten", st.Forgotten},
+	} {
+		s.send(fragmentsEvents, float64(e.n), core, e.event)
 	}
 }

@@ -20,6 +20,7 @@ import (
 
 	"guideway/control/config"
 	"guideway/control/plan"
+	"guideway/fragments"
 	"guideway/lcore"
 	"guideway/maglev/conntrack"
 	"guideway/maglev/flow"
@@ -102,8 +103,12 @@ func newRig(t testing.TB, text string) *rig {
 		if err != nil {
 			t.Fatal(err)
 		}
+		pieces, err := fragments.New(fragments.Config{Datagrams: 64, Held: 16, Bytes: 1 << 20, Timeout: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
 		workers = append(workers, lcore.New(lcore.Config{
-			CPU: i + 1, Conntrack: table, Ports: []lcore.PortQueue{{Queue: r.port.Queue(i)}},
+			CPU: i + 1, Conntrack: table, Fragments: pieces, Ports: []lcore.PortQueue{{Queue: r.port.Queue(i)}},
 			Idle: func(d time.Duration) {
 				r.stalled[i].RLock()
 				defer r.stalled[i].RUnlock()
@@ -113,7 +118,7 @@ func newRig(t testing.TB, text string) *rig {
 	}
 	r.group = lcore.NewGroup(workers...)
 	r.plan = makePlan(t, nil, text)
-	r.group.Publish(r.plan.Snapshot)
+	r.group.Publish(lcore.Program{Snapshot: r.plan.Snapshot, Owners: r.plan.Owners})
 	var loops sync.WaitGroup
 	for _, w := range workers {
 		loops.Go(w.Run)

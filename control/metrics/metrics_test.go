@@ -302,8 +302,8 @@ func TestNumbersThatChangeHands(t *testing.T) {
 	}
 	p := r.scrape() // planned, but not published
 	p.want("vip_packets_total", `vip="new"`, 0)
-	r.group.Publish(empty.Snapshot)
-	r.group.Publish(r.plan.Snapshot)
+	r.group.Publish(lcore.Program{Snapshot: empty.Snapshot, Owners: empty.Owners})
+	r.group.Publish(lcore.Program{Snapshot: r.plan.Snapshot, Owners: r.plan.Owners})
 	r.send(0, 2, 7)
 	p = r.scrape() // one core has it, one has not
 	p.want("core_answering", `core="2"`, 0)

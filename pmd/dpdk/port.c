@@ -190,6 +190,10 @@ int gw_port_start(uint16_t port, struct gw_port_setup *s, struct gw_pool *pool)
 	rc = s->promiscuous ? rte_eth_promiscuous_enable(port) : rte_eth_promiscuous_disable(port);
 	if (rc != 0 && rc != -ENOTSUP)
 		return rc;
+	s->step = "rte_eth_allmulticast";
+	rc = s->multicast ? rte_eth_allmulticast_enable(port) : rte_eth_allmulticast_disable(port);
+	if (rc != 0 && rc != -ENOTSUP)
+		return rc;
 	(void)rte_eth_stats_reset(port); // where a driver cannot, it has just started from zero
 	(void)rte_eth_xstats_reset(port);
 	return 0;

@@ -44,6 +44,7 @@ type PortConfig struct {
 	Extra int
 
 	Promiscuous bool // receive frames for other stations
+	Multicast   bool // and for all groups: a kernel interface needs those of neighbour discovery
 }
 
 // Port implements [pmd.Port].
@@ -154,6 +155,9 @@ func (p *Port) setup(cfg PortConfig) error {
 	}
 	if cfg.Promiscuous {
 		setup.promiscuous = 1
+	}
+	if cfg.Multicast {
+		setup.multicast = 1
 	}
 	if err := errno(C.gw_port_configure(p.id, &setup)); err != nil {
 		return fmt.Errorf("%s with %d receive and %d transmit queues, MTU %d: %w",

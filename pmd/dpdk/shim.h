@@ -72,6 +72,7 @@ struct gw_port_setup {
 	uint32_t rx_descriptors, tx_descriptors; // 0: the driver's default
 	uint32_t mtu;
 	uint32_t promiscuous;
+	uint32_t multicast;
 	const char *step; // set on failure: what the driver refused
 };
 

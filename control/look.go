@@ -1,0 +1,46 @@
+package control
+
+import (
+	"fmt"
+	"time"
+)
+
+// lookPeriod is how often the manager looks at what nobody tells it of: the
+// ports' links, and whether a kernel interface is still as it should be.
+const lookPeriod = 500 * time.Millisecond
+
+// look mends the kernel's interfaces and says what cannot be reached.
+func (m *Manager) look() {
+	s := m.Status()
+	if m.o.Kernel != nil {
+		m.keepInterfaces(s.Config)
+	}
+	var err error
+	if n := len(s.Plan.Unreachable); n > 0 {
+		shown := s.Plan.Unreachable
+		more := ""
+		if n > 10 {
+			shown, more = shown[:10], fmt.Sprintf(" and %d more", n-10)
+		}
+		err = fmt.Errorf("%v%s", shown, more)
+	}
+	m.logOnce("unreachable", err, "no next hop is known to backends or nodes: what is for them is dropped")
+}
+
+// logOnce logs an error of a kind when it is new or another than before, and
+// when it is over.
+func (m *Manager) logOnce(kind string, err error, text string, args ...any) {
+	now := ""
+	if err != nil {
+		now = err.Error()
+	}
+	switch was := m.said[kind]; {
+	case now == was:
+		return
+	case now == "":
+		m.o.Log.Info("over: "+text, args...)
+	default:
+		m.o.Log.Warn(text, append(args, "error", now)...)
+	}
+	m.said[kind] = now
+}

@@ -1,0 +1,51 @@
+package lcore
+
+import (
+	"guideway/maglev/fib"
+	"guideway/maglev/packet"
+	"guideway/pmd"
+)
+
+// refuse answers a packet that no service of its VIP takes, as the host does
+// that it thinks it talks to, so that clients fail at once and traceroute ends.
+func (w *Worker) refuse(f *pmd.Frame, port uint8, h *packet.Headers) Verdict {
+	if !w.program.ICMP.Refuse || !w.answer(f, port, h, packet.ICMPErrorSpec{Reason: packet.PortUnreachable}, PortRefused) {
+		return NoService
+	}
+	return gone
+}
+
+// tellTooBig answers a packet that does not fit tunnel t and must not be
+// fragmented: its sender learns what would fit (RFC 1191, RFC 8201).
+func (w *Worker) tellTooBig(f *pmd.Frame, s shape, t *fib.Tunnel) Verdict {
+	h := &w.headers
+	switch packet.Parse(f.Bytes(), w.ports[s.port].VLAN, h) {
+	case packet.Whole, packet.Fragment:
+	default: // a held fragment: whom it came from is forgotten
+		return TooBig
+	}
+	e := packet.ICMPErrorSpec{Reason: packet.TooBig, MTU: uint32(t.MaxInner), Src: w.program.ICMP.Source4}
+	if h.IPv6 {
+		e.Src = w.program.ICMP.Source6
+	}
+	if !w.answer(f, s.port, h, e, TooBigAnswered) {
+		return TooBig
+	}
+	return gone
+}
+
+// answer turns a frame into the ICMP error about its packet and sends it back,
+// if one may be sent at all, and now.
+func (w *Worker) answer(f *pmd.Frame, port uint8, h *packet.Headers, e packet.ICMPErrorSpec, v Verdict) bool {
+	at, n := packet.ICMPErrorBounds(h)
+	b := f.Window(at, n)
+	if b == nil || !packet.MayAnswer(f.Bytes(), h) || !w.errors.pass(w.rx.Now) {
+		return false
+	}
+	if !packet.PutICMPError(b, h, e) {
+		return false
+	}
+	f.Recut(at, n)
+	w.emit(int(port), f, v)
+	return true
+}

@@ -1,0 +1,110 @@
+package lcore
+
+import (
+	"math/bits"
+
+	"guideway/maglev/flow"
+	"guideway/pmd"
+)
+
+// home returns the core that has a flow's entry in its connection table, hash
+// being the key's: where the port's device puts the flow's packets, as far as
+// it tells, else the one that steering picks.
+func (w *Worker) home(port uint8, k *flow.Key, hash uint64) int {
+	if rss := w.ports[port].RSS; rss != nil {
+		var h uint32
+		if hashed, withPorts := rss.Hashes(k.Proto, k.IPv6); hashed {
+			h = k.Toeplitz(rss.Key, withPorts)
+		}
+		if core := rss.Queue(h); core < w.cores() {
+			return core
+		}
+	}
+	return w.picked(hash)
+}
+
+// picked spreads hashes over the cores. It multiplies first, so that what
+// decides is not what the connection table takes for its index.
+func (w *Worker) picked(hash uint64) int {
+	core, _ := bits.Mul64(hash*0x9e3779b97f4a7c15, uint64(w.cores()))
+	return int(core)
+}
+
+func (w *Worker) cores() int { return len(w.to) }
+
+// steer hands an item's frame to its flow's core and tells whether it has gone.
+// Where that core's ring is full the next core that has room takes it, and if
+// none has, this one goes on with it: a flood of one flow is spread (section
+// 3.2 of the paper).
+func (w *Worker) steer(f *pmd.Frame, it *item) bool {
+	home := w.picked(it.hash)
+	if home == w.index {
+		return false
+	}
+	p := passage{port: it.port, marks: steered}
+	if w.to[home].give(f, p) {
+		w.counters.verdicts[HandedOver]++
+		return true
+	}
+	for range w.cores() {
+		w.spare = (w.spare + 1) % w.cores()
+		if w.spare == w.index {
+			return false
+		}
+		if w.to[w.spare].give(f, p) {
+			w.counters.verdicts[HandedOver]++
+			return true
+		}
+	}
+	return false
+}
+
+// hand hands a frame to a core that alone can go on with it.
+func (w *Worker) hand(core int, f *pmd.Frame, p passage) Verdict {
+	if !w.to[core].give(f, p) {
+		return HandoverFull
+	}
+	w.counters.verdicts[HandedOver]++
+	return gone
+}
+
+// takeOver goes on with what other cores have handed over: up to a burst of
+// each. A frame begins its way again here, but for what its passage tells.
+func (w *Worker) takeOver() int {
+	total := 0
+	for _, r := range w.from {
+		if r == nil {
+			continue
+		}
+		n := min(r.waiting(), burst)
+		if n == 0 {
+			continue
+		}
+		total += n
+		for i := range n {
+			w.resume(r.at(i))
+		}
+		r.drop(n)
+		w.counters.taken += uint64(n)
+		w.forward()
+	}
+	return total
+}
+
+// resume makes a frame that was handed over a part of the burst at hand.
+func (w *Worker) resume(h *handover) {
+	f := h.frame
+	if h.marks&upward != 0 {
+		w.raise(f, h.port)
+		return
+	}
+	at := w.rx.N
+	w.rx.Add(f)
+	it := &w.items[w.n]
+	it.at, it.port, it.marks = uint16(at), h.port, h.marks
+	if v := w.classify(f, it, &w.headers, h.passage); v != Unset {
+		w.decline(f, it.port, v, &w.headers)
+		return
+	}
+	w.admit(it)
+}
