@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	crand "crypto/rand"
 	"encoding/binary"
 	"errors"
@@ -197,17 +196,4 @@ func (n *node) logTotals() {
 		}
 	}
 	n.log.Info("poll loops stopped", totals...)
-}
-
-func (n *node) dpdkLog(level dpdk.Level, line string) {
-	l := slog.LevelDebug
-	switch {
-	case level <= dpdk.LevelError:
-		l = slog.LevelError
-	case level == dpdk.LevelWarning:
-		l = slog.LevelWarn
-	case level == dpdk.LevelNotice:
-		l = slog.LevelInfo
-	}
-	n.log.Log(context.Background(), l, line, "from", "dpdk")
 }
