@@ -72,6 +72,59 @@ func BenchmarkLookup(b *testing.B) {
 	}
 }
 
+// Whether a fragment's destination takes fragments: the first length probed
+// says so, or all are asked.
+func BenchmarkFragments(b *testing.B) {
+	for _, lengths := range []int{1, 4} {
+		b.Run(fmt.Sprintf("lengths=%d", lengths), func(b *testing.B) {
+			services := vips(1000, false)
+			for i := 1; i < lengths; i++ {
+				services = append(services, service(fmt.Sprintf("203.0.0.0/%d", 8+i), 17, one(uint16(i))))
+			}
+			s := mustBuild(b, Spec{Services: services})
+			var keys [1024]flow.Key
+			for i := range keys {
+				keys[i] = flow.NewKey(17, netip.AddrPortFrom(addr("198.51.100.7"), 0), netip.AddrPortFrom(vipAddr(i*7919%1000, false), 0))
+			}
+			i := 0
+			for b.Loop() {
+				if s.Fragments(&keys[i%1024]) {
+					b.Fatal("a service that does not forward fragments")
+				}
+				i++
+			}
+		})
+	}
+}
+
+// From what the connection table remembers to the header, over 10,000 endpoints
+// in no order: the header's block is what has to be fetched.
+func BenchmarkEndpointToHeader(b *testing.B) {
+	const endpoints = 10000
+	for _, ways := range []int{1, 8} {
+		b.Run(fmt.Sprintf("ways=%d", ways), func(b *testing.B) {
+			spec := Spec{Services: vips(1, false), Endpoints: make([]EndpointSpec, endpoints+1)}
+			for e := uint32(1); e <= endpoints; e++ {
+				spec.Endpoints[e] = EndpointSpec{Value: MakeValue(e, 0), State: Serving, Tunnel: uint32(len(spec.Tunnels)), Ways: uint16(ways)}
+				for w := range ways {
+					spec.Tunnels = append(spec.Tunnels, TunnelSpec{Src: addr("192.0.2.11"), Dst: netip.AddrFrom4([4]byte{10, 0, byte(e >> 8), byte(e)}), MTU: 1500, Port: uint16(w)})
+				}
+			}
+			s := mustBuild(b, spec)
+			var block [TunnelBlock]byte
+			hash := uint64(1)
+			for b.Loop() {
+				hash = hash*0x9e3779b97f4a7c15 + 1
+				e, ok := s.Endpoint(MakeValue(uint32(hash>>32)%endpoints+1, 0), 0)
+				if !ok {
+					b.Fatal("not valid")
+				}
+				s.Tunnel(e.Way(hash)).Write(block[:], 1000, 0, hash)
+			}
+		})
+	}
+}
+
 func BenchmarkTunnelWrite(b *testing.B) {
 	for _, m := range []mix{{}, {outer6: true}, {vlan: 7}} {
 		name := map[mix]string{{}: "IPv4", {outer6: true}: "IPv6", {vlan: 7}: "IPv4VLAN"}[m]
