@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"guideway/control/config"
+	"guideway/control/health"
 	"guideway/control/kernel"
 	"guideway/control/plan"
 	"guideway/lcore"
@@ -39,6 +40,10 @@ type Options struct {
 	// Kernel follows the ports' kernel interfaces; nil: there are none, and
 	// next hops are not learnt. Whoever made it closes it.
 	Kernel *kernel.Kernel
+
+	// Nodes probes the other nodes of [fragments]; nil: they count as living.
+	// Whoever made it closes it.
+	Nodes *health.Monitor
 
 	// AwaitLimit is how long cores may take to adopt a snapshot; 0: five
 	// seconds. They look for it once a turn, so a core that is later than
@@ -115,9 +120,12 @@ func (m *Manager) Reload() {
 func (m *Manager) Run(ctx context.Context) {
 	look := time.NewTicker(lookPeriod)
 	defer look.Stop()
-	var network <-chan struct{} // nil: never
+	var network, nodes <-chan struct{} // nil: never
 	if m.o.Kernel != nil {
 		network = m.o.Kernel.Changes()
+	}
+	if m.o.Nodes != nil {
+		nodes = m.o.Nodes.Changes()
 	}
 	for {
 		select {
@@ -126,6 +134,9 @@ func (m *Manager) Run(ctx context.Context) {
 		case <-m.reload:
 			m.serve(ctx)
 		case <-network:
+			m.follow(ctx)
+		case <-nodes:
+			m.tellNodes(m.Status().Config)
 			m.follow(ctx)
 		case <-look.C:
 			m.look()
@@ -210,6 +221,7 @@ func (m *Manager) plan(s *Status, generation uint64, previous *plan.Plan) (err e
 	began := time.Now()
 	in := plan.Input{
 		Config: s.Config, Ports: facts(m.o.Ports), Generation: generation, Previous: previous, Workers: m.o.Workers,
+		Down: m.down(),
 	}
 	if m.o.Kernel != nil {
 		in.NextHops = nextHops(s.Config, m.o.Kernel.View())
@@ -228,6 +240,7 @@ func (m *Manager) publish(s *Status) {
 	if m.o.Kernel != nil {
 		m.o.Kernel.Want(wanted(s.Config, s.Plan.Destinations))
 	}
+	m.watchNodes(s.Config)
 }
 
 func (m *Manager) await(ctx context.Context, generation uint64) error {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"guideway/control/config"
+	"guideway/control/health"
 	"guideway/control/metrics"
 	"guideway/control/plan"
 )
@@ -32,7 +33,16 @@ type Results struct {
 // Metrics is the status as metrics show it.
 func (m *Manager) Metrics() metrics.Status {
 	s := m.Status()
+	nodes := map[string]bool{}
+	if m.o.Nodes != nil {
+		for _, n := range s.Config.Fragments.Nodes {
+			if state := m.o.Nodes.State(n.Address); n.Name != s.Config.Node.Name && state != health.Unknown {
+				nodes[n.Name] = state == health.Up
+			}
+		}
+	}
 	return metrics.Status{
+		Nodes: nodes,
 		Lcores: s.Config.DPDK.Lcores, Plan: s.Plan, Planned: s.Planned, Since: s.Since, LastSuccessful: s.LastSuccessful,
 		Reloads: map[string]uint64{"success": s.Reloads.Success, "rejected": s.Reloads.Rejected, "late": s.Reloads.Late},
 	}

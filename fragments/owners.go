@@ -142,6 +142,9 @@ func (o *Owners) Shares() []int {
 	return shares
 }
 
+// Others tells whether k's source is another node, down or not.
+func (o *Owners) Others(k *flow.Key) bool { return o.other(k.SrcHi, k.SrcLo, k.IPv6) }
+
 // other tells whether an address, as flow.Words has it, is that of another
 // node, down or not: what comes from it shows that it lives.
 func (o *Owners) other(hi, lo uint64, ipv6 bool) bool {

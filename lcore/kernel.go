@@ -3,6 +3,7 @@ package lcore
 import (
 	"encoding/binary"
 
+	"guideway/maglev/flow"
 	"guideway/maglev/packet"
 	"guideway/pmd"
 )
@@ -14,7 +15,7 @@ type class uint8
 
 const (
 	neighbours class = iota // ARP, neighbour discovery: who has which link address
-	routing                 // BGP, BFD, OSPF, VRRP
+	routing                 // BGP, BFD, OSPF, VRRP; and what other nodes of the fleet say
 	rest                    // all else
 	classes
 )
@@ -38,6 +39,12 @@ func (w *Worker) ascend(f *pmd.Frame, port uint8, v Verdict, h *packet.Headers) 
 	}
 	b := f.Bytes()
 	c := classOf(b, v, h)
+	if c == rest && v == NotVIP {
+		var k flow.Key
+		if k.Read(b, h); w.owners.Others(&k) {
+			c = routing // nodes probe each other: a flood of junk must not look like their death
+		}
+	}
 	tagged := binary.BigEndian.Uint16(b[12:]) == packet.EtherTypeVLAN
 	if tagged != (p.VLAN != 0) || tagged && (len(b) < packet.EthernetLen+packet.VLANLen || binary.BigEndian.Uint16(b[14:])&0xfff != p.VLAN) {
 		return ForeignVLAN

@@ -80,7 +80,7 @@ func run(path string, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, node.close()) }()
 
 	manager, err := control.New(control.Options{
-		Path: path, Config: cfg, Warnings: warnings, Group: node.group, Ports: node.ports, Kernel: node.kernel,
+		Path: path, Config: cfg, Warnings: warnings, Group: node.group, Ports: node.ports, Kernel: node.kernel, Nodes: node.probes,
 		Workers: node.controlCPUs, Log: log,
 	})
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"guideway/control/config"
+	"guideway/control/health"
 	"guideway/control/kernel"
 	"guideway/fragments"
 	"guideway/lcore"
@@ -26,9 +27,10 @@ type node struct {
 	cfg         *config.Config
 	log         *slog.Logger
 	eal         *dpdk.EAL
-	ports       []pmd.Port     // in the order of cfg.Ports
-	kernels     []pmd.Port     // their kernel interfaces; nil: none
-	kernel      *kernel.Kernel // follows those; nil: there are none
+	ports       []pmd.Port      // in the order of cfg.Ports
+	kernels     []pmd.Port      // their kernel interfaces; nil: none
+	kernel      *kernel.Kernel  // follows those; nil: there are none
+	probes      *health.Monitor // of other nodes, by way of those; nil likewise
 	workers     []*lcore.Worker
 	group       *lcore.Group
 	threads     []*dpdk.Thread
@@ -164,6 +166,7 @@ func (n *node) close() error {
 		n.logTotals()
 	}
 	if n.kernel != nil {
+		n.probes.Close()
 		n.kernel.Close()
 	}
 	for _, p := range n.allPorts() {

@@ -7,6 +7,8 @@ var (
 	configReloads     = counter("config_reload_total", "Reloads by how they ended.", "result")
 	configVIPs        = gauge("config_vips", "VIPs served.")
 	vipTableBuild     = gauge("vip_table_build_seconds", "Time that planning took for the snapshot that was handed out last: all lookup tables that were new in it, and everything else.")
+	nodeUp            = gauge("node_up", "Whether another node of the fleet answers; absent until that is known.", "node")
+	nextHopsMissing   = gauge("destinations_unreachable", "Backends and nodes to which no next hop is known.")
 )
 
 // control shows what is in effect and how the last change went.
@@ -19,4 +21,8 @@ func (s sender) control(st Status) {
 	}
 	s.send(configVIPs, float64(len(st.Plan.VIPs)))
 	s.send(vipTableBuild, st.Planned.Seconds())
+	for node, up := range st.Nodes {
+		s.send(nodeUp, truth(up), node)
+	}
+	s.send(nextHopsMissing, float64(len(st.Plan.Unreachable)))
 }

@@ -52,6 +52,7 @@ type Status struct {
 	Since          time.Time // when Plan was handed out
 	LastSuccessful bool
 	Reloads        map[string]uint64 // by result
+	Nodes          map[string]bool   // other nodes of the fleet, by name: do they answer? Those not known yet are left out
 }
 
 // Handler serves the metrics in Prometheus's text formats.
