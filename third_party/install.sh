@@ -36,6 +36,7 @@ END
 test_packages=$(cat <<'END'
 dpdk-dev        | dpdk-testpmd, the yardstick of the benchmarks
 tshark          | decodes replayed captures independently of our own parser
+traceroute      | shows that a VIP and a node answer as the last hop
 END
 )
 

@@ -55,6 +55,7 @@ func Main(m *testing.M) int {
 type Daemon struct {
 	t      testing.TB
 	cmd    *exec.Cmd
+	netns  string // the namespace it runs in; "": the test's own
 	log    *logBuffer
 	config string
 	exit   chan struct{} // closed when it has ended; err is then set
@@ -66,11 +67,11 @@ type Daemon struct {
 // what it said.
 func Run(t testing.TB, dir, config string) (code int, log string) {
 	t.Helper()
-	d := launch(t, dir, config)
+	d := launch(t, "", dir, config)
 	select {
 	case <-d.exit:
 	case <-time.After(startLimit):
-		d.kill()
+		d.Kill()
 		t.Fatalf("guidewayd runs on:\n%s", d.Log())
 	}
 	return d.cmd.ProcessState.ExitCode(), d.Log()
@@ -80,20 +81,25 @@ func Run(t testing.TB, dir, config string) (code int, log string) {
 // that it is forwarding. It is stopped with the test, if not before.
 func Start(t testing.TB, dir, config string) *Daemon {
 	t.Helper()
-	d := launch(t, dir, config)
+	d := launch(t, "", dir, config)
 	d.WaitLog(`msg=forwarding`)
 	return d
 }
 
-func launch(t testing.TB, dir, config string) *Daemon {
+func launch(t testing.TB, netns, dir, config string) *Daemon {
 	t.Helper()
 	bin, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Daemon{t: t, log: &logBuffer{}, config: filepath.Join(dir, "guideway.toml"), exit: make(chan struct{})}
+	d := &Daemon{t: t, netns: netns, log: &logBuffer{}, config: filepath.Join(dir, "guideway.toml"), exit: make(chan struct{})}
 	d.Write(config)
-	d.cmd = exec.Command(bin, "--config", d.config)
+	argv := []string{bin, "--config", d.config}
+	if netns != "" {
+		// ip becomes guidewayd: the process id stays, and so does Pdeathsig.
+		argv = append([]string{"ip", "netns", "exec", netns}, argv...)
+	}
+	d.cmd = exec.Command(argv[0], argv[1:]...)
 	d.cmd.Dir = dir
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // not left behind by a killed test
@@ -104,11 +110,12 @@ func launch(t testing.TB, dir, config string) *Daemon {
 		d.err = d.cmd.Wait()
 		close(d.exit)
 	}()
-	t.Cleanup(d.kill)
+	t.Cleanup(d.Kill)
 	return d
 }
 
-func (d *Daemon) kill() {
+// Kill ends the daemon at once, as SIGKILL does, and returns when it is gone.
+func (d *Daemon) Kill() {
 	d.cmd.Process.Kill()
 	<-d.exit
 }
@@ -187,7 +194,7 @@ func (d *Daemon) Stop() {
 func (d *Daemon) Metrics() map[string]float64 {
 	d.t.Helper()
 	url := d.WaitLog(`metrics=(http://\S+)`)[1]
-	r, err := http.Get(url)
+	r, err := d.client().Get(url)
 	if err != nil {
 		d.t.Fatal(err)
 	}

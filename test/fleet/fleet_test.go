@@ -1,0 +1,295 @@
+// Package fleet runs one, two and three guidewayd nodes behind a router that
+// spreads VIPs over them, in network namespaces, and proves from outside what
+// they promise together: fragments meet, errors find their flow, sizes are
+// told, and the kernel's own sessions live. It needs root, Linux, and what
+// third_party/install.sh installs; without them it fails and says so.
+//
+// FLEET_FULL=1 takes the sizes of a release instead of those of every day.
+package fleet
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"guideway/test/daemon"
+)
+
+var (
+	full = os.Getenv("FLEET_FULL") != ""
+	lab  string // guideway-lab, whose decap is the end of the backends' tunnels
+)
+
+// size is that of a test: in every run, or with FLEET_FULL.
+func size(short, release int) int {
+	if full {
+		return release
+	}
+	return short
+}
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	if os.Geteuid() != 0 {
+		fmt.Fprintln(os.Stderr, "test/fleet: must run as root: it makes network namespaces")
+		return 1
+	}
+	lock, err := os.Create("/run/" + prefix + "lock")
+	if err == nil {
+		defer lock.Close()
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX) // one fleet at a time on a machine
+	}
+	dir, e := os.MkdirTemp("", prefix)
+	defer os.RemoveAll(dir)
+	lab = filepath.Join(dir, "guideway-lab")
+	build := exec.Command("go", "build", "-o", lab, "guideway/cmd/guideway-lab")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if err != nil || e != nil {
+		fmt.Fprintln(os.Stderr, "test/fleet:", err, e)
+		return 1
+	}
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "test/fleet: build guideway-lab: %v\n%s", err, out)
+		return 1
+	}
+	return daemon.Main(m)
+}
+
+// A fleet is the network and what runs in it.
+type fleet struct {
+	t testing.TB
+	shape
+	nodes []*daemon.Daemon
+	taps  []int         // raw sockets on the router's links to the nodes
+	ids   atomic.Uint32 // the last identification of datagrams that are made here
+}
+
+// start makes a fleet and returns when every VIP is served by way of every
+// node. It is gone with the test.
+func start(t testing.TB, s shape) *fleet {
+	t.Helper()
+	f := &fleet{t: t, shape: s}
+	if f.access == 0 {
+		f.access = 1500
+	}
+	if f.fabric == 0 {
+		f.fabric = 1600
+	}
+	clear(t) // what a killed run has left
+	t.Cleanup(func() { clear(t) })
+	f.wire()
+	for i := range backends {
+		f.serve(i)
+	}
+	for i := range f.shape.nodes {
+		dir := filepath.Join(t.TempDir(), nodeName(i))
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		f.taps = append(f.taps, f.tap(i))
+		f.nodes = append(f.nodes, daemon.StartIn(t, prefix+nodeName(i), dir, f.config(i)))
+		// What the node's kernel itself says to hosts far away.
+		f.ip(nodeName(i), "route add default via "+edge4.Addr().String(), "route add default via "+edge6.Addr().String())
+	}
+	t.Cleanup(f.lastWords)
+	f.settle()
+	return f
+}
+
+// settle waits until a datagram to every VIP is answered by way of every node:
+// then each knows its next hops, and the router each node.
+func (f *fleet) settle() {
+	f.t.Helper()
+	for i := range f.shape.nodes {
+		for _, v := range vips {
+			s := f.speak(v, 0)
+			for deadline := time.Now().Add(20 * time.Second); ; {
+				through := func(payload []byte) { f.inject(i, s.frames(payload)...) }
+				if s.ask(64, 100*time.Millisecond, through).whole {
+					break
+				}
+				if time.Now().After(deadline) {
+					f.t.Fatalf("%s does not forward to %s", nodeName(i), v.name)
+				}
+			}
+			s.close()
+		}
+	}
+}
+
+// stop ends all nodes in order and fails the test unless all frames are back.
+func (f *fleet) stop() {
+	f.t.Helper()
+	for _, n := range f.nodes {
+		n.Stop()
+	}
+}
+
+// lastWords tells a test that has failed what the nodes had to say.
+func (f *fleet) lastWords() {
+	if !f.t.Failed() {
+		return
+	}
+	for i, n := range f.nodes {
+		f.t.Logf("%s:\n%s", nodeName(i), n.Log())
+	}
+}
+
+// verdicts adds up what became of the frames at all nodes.
+func (f *fleet) verdicts() map[string]int {
+	f.t.Helper()
+	sum := map[string]int{}
+	for _, n := range f.nodes {
+		for verdict, count := range daemon.Verdicts(n.Metrics()) {
+			sum[verdict] += count
+		}
+	}
+	return sum
+}
+
+// clear removes the namespaces of every fleet, and with them all links. The
+// processes inside have ended with the test that started them.
+func clear(t testing.TB) {
+	t.Helper()
+	spaces, err := filepath.Glob("/run/netns/" + prefix + "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range spaces {
+		command(t, "ip", "netns", "del", filepath.Base(s))
+	}
+}
+
+// ip gives commands to ip inside a host's namespace, all in one go.
+func (f *fleet) ip(host string, lines ...string) {
+	f.t.Helper()
+	batch(f.t, strings.Join(lines, "\n")+"\n", "ip", "-n", prefix+host, "-batch", "-")
+}
+
+// run runs a command inside a host's namespace and returns what it printed.
+func (f *fleet) run(host string, argv ...string) string {
+	f.t.Helper()
+	return command(f.t, append(inside(host), argv...)...)
+}
+
+// inside is the prefix that runs a command inside a host's namespace. It execs,
+// so the command keeps the process id.
+func inside(host string) []string { return []string{"ip", "netns", "exec", prefix + host} }
+
+func command(t testing.TB, argv ...string) string {
+	t.Helper()
+	return batch(t, "", argv...)
+}
+
+// batch runs a command to its end with some input; it must succeed.
+func batch(t testing.TB, input string, argv ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Stdin = strings.NewReader(input)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s%s", strings.Join(argv, " "), err, input, out)
+	}
+	return string(out)
+}
+
+// launch starts a program inside a host's namespace. It ends with the test, and
+// should the test be killed, with that.
+func (f *fleet) launch(host string, cmd *exec.Cmd) {
+	f.t.Helper()
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+		if f.t.Failed() && log.Len() > 0 {
+			f.t.Logf("%s: %s: %s", host, cmd.Args[0], &log)
+		}
+	})
+}
+
+// probe is the interval of the nodes' probes of one another.
+const probe = 200 * time.Millisecond
+
+// config is the configuration of a node: next hops are learnt, all else is as
+// on every node.
+func (f *fleet) config(i int) string {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	p(`[node]
+name   = "%s"
+source = ["%s", "%s"]
+
+[dpdk]
+lcores       = [1]
+control_cpus = [0]
+memory       = "256MiB"
+huge         = false
+idle         = "sleep"
+
+[[port]]
+name      = "wan"
+device    = "net_af_xdp0,iface=wan"
+addresses = ["%s", "%s"]
+gateways  = ["%s", "%s"]
+mtu       = %d
+kernel    = "gw-wan"
+
+[conntrack]
+flows_per_core = 65536
+
+[fragments]
+probe = "%v"
+nodes = [`, nodeName(i), nth(node4, i), nth(node6, i),
+		netip.PrefixFrom(nth(node4, i), node4.Bits()), netip.PrefixFrom(nth(node6, i), node6.Bits()),
+		edge4.Addr(), edge6.Addr(), f.fabric, probe)
+	for j := range f.shape.nodes {
+		p(`    { name = "%s", address = "%s" },`, nodeName(j), nth(node4, j))
+	}
+	p("]")
+	for family, first := range map[string]netip.Prefix{"4": server4, "6": server6} {
+		p("\n[[pool]]\nname     = \"over%s\"\nbackends = [", family)
+		for j := range backends {
+			p(`    { address = "%s" },`, nth(first, j))
+		}
+		p("]")
+	}
+	for _, v := range vips {
+		pool := "over4"
+		if v.over6 {
+			pool = "over6"
+		}
+		p(`
+[[vip]]
+name     = "web-%[1]s"
+address  = "%[2]s"
+ports    = ["80"]
+pools    = ["%[3]s"]
+
+[[vip]]
+name      = "udp-%[1]s"
+address   = "%[2]s"
+protocol  = "udp"
+ports     = ["%[4]d"]
+pools     = ["%[3]s"]
+fragments = true`, v.name, v.addr, pool, recorderPort)
+	}
+	p("\n[metrics]\nlisten = \"127.0.0.1:9150\"")
+	return b.String()
+}
