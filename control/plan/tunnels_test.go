@@ -249,6 +249,11 @@ func TestOwners(t *testing.T) {
 	if err != nil || p.Owners == all.Owners || p.Owners.Self() != 2 {
 		t.Errorf("this node has another address, but is %d, %v", p.Owners.Self(), err)
 	}
+	slices.Reverse(c.Fragments.Nodes)
+	again, err := Build(Input{Config: c, Ports: []Port{ports[0], ports[0]}, Previous: p, Workers: 1})
+	if err != nil || again.Owners != p.Owners {
+		t.Errorf("the list is in another order, and they are made anew (%v)", err)
+	}
 }
 
 // What only next hops and living nodes change leaves all numbers as they are.
