@@ -12,9 +12,11 @@
 //	bytes -> File          toml.go, tree.go    syntax, duplicate keys
 //	File  -> drafts        section.go and one file per section: node.go,
 //	                       dpdk.go, port.go ... types, ranges, unknown keys
-//	drafts -> Config       link.go, resolve.go, overlap.go, own.go
+//	drafts -> Config       link.go, resolve.go, overlap.go, own.go,
+//	                       sourcepool.go, fleet.go
 //	                       what one section says about another
-//	Config -> Warnings     warn.go, pending.go what loads but will hurt
+//	Config -> Warnings     warn.go, warnport.go, mtu.go, pending.go
+//	                       what loads but will hurt
 //
 // Faults are collected, never returned early: one run names everything that
 // has to be mended. The one exception is a syntax error, after which the rest

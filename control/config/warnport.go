@@ -33,7 +33,7 @@ func (d *draft) warnFragments(c *Config, r *report) {
 	}
 	for _, v := range d.vips {
 		if v.Fragments && c.Node.serves(v.Shard) {
-			r.warn(v.fragmentsAt, "vip.fragments: [fragments] has no nodes: where packets for vip %q come to several nodes, pieces of one datagram may go to different backends. List every node, or this one alone if it is", v.Name)
+			r.warn(v.fragmentsAt, "vip.fragments: [fragments] has no nodes: where packets for vip %q come to several nodes, pieces of one datagram may go to different backends. List every node, or this one alone if there is no other", v.Name)
 			return
 		}
 	}
