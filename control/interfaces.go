@@ -7,11 +7,6 @@ import (
 	"guideway/pmd"
 )
 
-// MaxKernelMTU is the largest MTU that a kernel interface of DPDK's TAP driver
-// has, in bytes. The port's own may be larger: only what the node itself sends
-// and receives is bound by this one.
-const MaxKernelMTU = 1504
-
 // keepInterfaces brings the kernel's interface of each port to the state that
 // the port has. What is not as it should be is mended, and logged.
 func (m *Manager) keepInterfaces(c *config.Config) {
@@ -24,7 +19,7 @@ func (m *Manager) keepInterfaces(c *config.Config) {
 		}
 		info := m.o.Ports[i].Info()
 		changes, err := m.o.Kernel.Reconcile(kernel.Interface{
-			Name: p.Kernel, MAC: info.MAC, MTU: min(info.MTU, MaxKernelMTU), Addresses: p.Addresses, Link: m.o.Ports[i].Link().Up,
+			Name: p.Kernel, MAC: info.MAC, MTU: p.KernelMTU(), Addresses: p.Addresses, Link: m.o.Ports[i].Link().Up,
 		})
 		for _, change := range changes {
 			m.o.Log.Info("kernel interface set", "interface", p.Kernel, "change", change.String())

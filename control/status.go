@@ -42,7 +42,7 @@ func (m *Manager) Metrics() metrics.Status {
 		}
 	}
 	return metrics.Status{
-		Nodes: nodes,
+		Nodes:  nodes,
 		Lcores: s.Config.DPDK.Lcores, Plan: s.Plan, Planned: s.Planned, Since: s.Since, LastSuccessful: s.LastSuccessful,
 		Reloads: map[string]uint64{"success": s.Reloads.Success, "rejected": s.Reloads.Rejected, "late": s.Reloads.Late},
 	}

@@ -9,6 +9,8 @@ type counters struct {
 	taken         uint64 // frames from other cores
 	made          uint64 // frames
 	receivedBytes uint64
+	spreadChecks  uint64 // packets looked at for whether they arrived where the device said
+	spreadMisses  uint64 // those that did not
 	verdicts      [Verdicts]uint64
 	services      []serviceCounter // by service id
 	endpoints     []uint64         // packets, by endpoint id

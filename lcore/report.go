@@ -18,7 +18,12 @@ type Report struct {
 	Taken         uint64 // frames from other cores
 	Made          uint64 // frames made here: fragments, and copies for other nodes
 	ReceivedBytes uint64
-	Verdicts      [Verdicts]uint64
+
+	// Packets that were looked at for whether they arrived on the core that
+	// the device's own word says, and those that did not: see pmd.RSS.
+	SpreadChecks, SpreadMisses uint64
+
+	Verdicts [Verdicts]uint64
 
 	Services  []ServiceCount // by service id
 	Endpoints []uint64       // packets, by endpoint id
@@ -49,6 +54,7 @@ func (w *Worker) fill(r *Report) {
 	c := w.counters
 	r.CPU, r.Generation = w.cpu, w.snapshot.Generation
 	r.Taken, r.Made = c.taken, c.made
+	r.SpreadChecks, r.SpreadMisses = c.spreadChecks, c.spreadMisses
 	r.Received, r.ReceivedBytes, r.Verdicts = c.received, c.receivedBytes, c.verdicts
 	for i := range min(len(r.Services), len(c.services)) {
 		r.Services[i] = ServiceCount{c.services[i].packets, c.services[i].bytes}

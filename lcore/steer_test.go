@@ -118,3 +118,34 @@ func TestDeviceSpreads(t *testing.T) {
 		f.shut()
 	}
 }
+
+// A device that does not do what it says is found out.
+func TestDeviceIsChecked(t *testing.T) {
+	rss := &pmd.RSS{Key: bytes.Repeat([]byte{0x6d, 0x5a}, 20), Table: []uint16{0, 1}, Kinds: pmd.RSSUDP4}
+	f := newFleet(t, fleetShape{nodes: 1, cores: 2, rxQueues: 2, rss: rss}, "10.0.0.1")
+	home := func(whole []byte) int {
+		var h packet.Headers
+		var k flow.Key
+		packet.Parse(whole, 0, &h)
+		k.Read(whole, &h)
+		return rss.Queue(k.Toeplitz(rss.Key, true))
+	}
+	for i := range 100 {
+		whole := datagram(i, 1000, 0, 10, 1500, false)[0]
+		queue := home(whole)
+		if i%4 == 0 {
+			queue = 1 - queue
+		}
+		f.nodes[0].port.Advance(checkPeriod)
+		f.inject(0, queue, whole)
+		f.run()
+	}
+	var checks, misses uint64
+	for _, r := range f.nodes[0].group.Final() {
+		checks, misses = checks+r.SpreadChecks, misses+r.SpreadMisses
+	}
+	if checks != 100 || misses != 25 {
+		t.Errorf("%d of %d packets arrived elsewhere, want 25 of 100", misses, checks)
+	}
+	f.shut()
+}

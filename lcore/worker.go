@@ -89,6 +89,7 @@ type Worker struct {
 	to, from   []*ring // by core; nil at index
 	kernelCore int     // who serves the kernel's interfaces
 	descended  int64   // when that core last asked them
+	checked    int64   // when check last looked
 	spare      int     // who got the last frame that found its core's ring full
 
 	// What this turn works by.
@@ -188,6 +189,7 @@ func (w *Worker) Turn() int {
 		if n := w.receive(port); n != 0 {
 			found += n
 			w.parse(port)
+			w.check(port)
 			w.forward()
 		}
 	}

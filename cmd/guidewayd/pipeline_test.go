@@ -116,7 +116,7 @@ func snapshot100(b *testing.B) *fib.Snapshot {
 			id := uint32(family*100 + i + 1)
 			value := fib.MakeValue(id, 0)
 			service.Values = append(service.Values, value)
-			spec.Endpoints[id] = fib.EndpointSpec{Value: value, Service: uint16(family), State: fib.Serving, Tunnel: uint32(len(spec.Tunnels))}
+			spec.Endpoints[id] = fib.EndpointSpec{Value: value, Service: uint16(family), State: fib.Serving, Tunnel: uint32(len(spec.Tunnels)), Ways: 1}
 			spec.Tunnels = append(spec.Tunnels, fib.TunnelSpec{Src: netip.MustParseAddr("192.0.2.254"), Dst: address, InnerIPv6: family == 1, MTU: 1600})
 		}
 		var err error

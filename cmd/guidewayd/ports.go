@@ -6,7 +6,6 @@ import (
 	"net"
 	"slices"
 
-	"guideway/control"
 	"guideway/control/config"
 	"guideway/control/health"
 	"guideway/control/kernel"
@@ -53,7 +52,7 @@ func (n *node) openKernels() error {
 		mac := n.ports[i].Info().MAC
 		p, err := n.eal.Open(dpdk.PortConfig{
 			Name: c.Name + ".kernel", Device: fmt.Sprintf("net_tap%d,iface=%s,mac=%s", i, c.Kernel, net.HardwareAddr(mac[:])),
-			MTU: min(c.MTU, control.MaxKernelMTU), Lcores: 1, Extra: ringFrames,
+			MTU: c.KernelMTU(), Lcores: 1, Extra: ringFrames,
 		})
 		if err != nil {
 			errs = append(errs, fmt.Errorf("port %q: kernel interface: %w", c.Name, err))

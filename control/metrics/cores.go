@@ -8,6 +8,7 @@ var (
 	taken          = counter("taken_packets_total", "Frames that other cores handed over to a core.", "core")
 	made           = counter("made_packets_total", "Frames that a core made: fragments of packets that were too big, copies of ICMP errors for other nodes.", "core")
 	packets        = counter("packets_total", "Frames by how they ended.", "core", "verdict")
+	spreadChecked  = counter("spread_checked_packets_total", "Packets that were looked at for whether they arrived on the core that the device's word for its RSS says.", "core", "arrived")
 	receivedBytes  = counter("bytes_total", "Bytes received by a core, Ethernet headers included.", "core")
 	coreTurns      = counter("core_turns_total", "Turns of the poll loop, by whether they found frames or nothing.", "core", "found")
 	coreBusy       = counter("core_busy_seconds_total", "Time in turns that found frames.", "core")
@@ -57,6 +58,8 @@ func (s sender) counters(core string, r *lcore.Report) {
 	s.send(taken, float64(r.Taken), core)
 	s.send(made, float64(r.Made), core)
 	s.send(receivedBytes, float64(r.ReceivedBytes), core)
+	s.send(spreadChecked, float64(r.SpreadChecks-r.SpreadMisses), core, "as_told")
+	s.send(spreadChecked, float64(r.SpreadMisses), core, "elsewhere")
 	for v := range lcore.Verdicts {
 		s.send(packets, float64(r.Verdicts[v]), core, v.String())
 	}
