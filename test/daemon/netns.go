@@ -13,13 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// StartIn is Start inside a network namespace, given by its name in
-// /run/netns.
-func StartIn(t testing.TB, netns, dir, config string) *Daemon {
+// LaunchIn starts guidewayd in dir and in a network namespace, given by its name
+// in /run/netns, and does not wait until it forwards.
+func LaunchIn(t testing.TB, netns, dir, config string) *Daemon {
 	t.Helper()
-	d := launch(t, netns, dir, config)
-	d.WaitLog(`msg=forwarding`)
-	return d
+	return launch(t, netns, dir, config)
 }
 
 // Inside calls do on a thread that is inside a network namespace meanwhile.

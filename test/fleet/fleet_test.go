@@ -97,20 +97,27 @@ func start(t testing.TB, s shape) *fleet {
 			t.Fatal(err)
 		}
 		f.taps = append(f.taps, f.tap(i))
-		f.nodes = append(f.nodes, daemon.StartIn(t, prefix+nodeName(i), dir, f.config(i)))
-		// What the node's kernel itself says to hosts far away.
-		f.ip(nodeName(i), "route add default via "+edge4.Addr().String(), "route add default via "+edge6.Addr().String())
+		f.nodes = append(f.nodes, daemon.LaunchIn(t, prefix+nodeName(i), dir, f.config(i)))
 	}
 	t.Cleanup(f.lastWords)
 	f.settle()
 	return f
 }
 
-// settle waits until a datagram to every VIP is answered by way of every node:
-// then each knows its next hops, and the router each node.
+// settle waits until the nodes know each other, and until a datagram to every
+// VIP is answered by way of every node: then each knows its next hops, and the
+// router each node.
 func (f *fleet) settle() {
 	f.t.Helper()
-	for i := range f.shape.nodes {
+	for i, n := range f.nodes {
+		n.WaitLog(`msg=forwarding`)
+		// What the node's kernel itself says to hosts far away.
+		f.ip(nodeName(i), "route add default via "+edge4.Addr().String(), "route add default via "+edge6.Addr().String())
+	}
+	for i, n := range f.nodes {
+		n.WaitFor("the other nodes' answers", func() bool {
+			return int(daemon.Sum(n.Metrics(), "guideway_node_up")) == f.shape.nodes-1
+		})
 		for _, v := range vips {
 			s := f.speak(v, 0)
 			for deadline := time.Now().Add(20 * time.Second); ; {
@@ -145,13 +152,13 @@ func (f *fleet) lastWords() {
 	}
 }
 
-// verdicts adds up what became of the frames at all nodes.
-func (f *fleet) verdicts() map[string]int {
+// metrics adds up those of all nodes, by name and labels.
+func (f *fleet) metrics() map[string]float64 {
 	f.t.Helper()
-	sum := map[string]int{}
+	sum := map[string]float64{}
 	for _, n := range f.nodes {
-		for verdict, count := range daemon.Verdicts(n.Metrics()) {
-			sum[verdict] += count
+		for name, value := range n.Metrics() {
+			sum[name] += value
 		}
 	}
 	return sum

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"guideway/test/daemon"
 )
 
 // lost is after how long a datagram without receipt counts as lost.
@@ -56,7 +58,7 @@ func TestFragments(t *testing.T) {
 					t.Run(v.name+" "+e.name, func(t *testing.T) { f.fragments(t, v, e, size(125, 2500)) })
 				}
 			}
-			f.noneGivenUp(t)
+			f.allMet(t)
 			f.stop()
 		})
 	}
@@ -121,9 +123,23 @@ func (r *result) add(o outcome) {
 	r.answered++
 }
 
-// noneGivenUp holds the backends' kernels to having put together all that came.
-func (f *fleet) noneGivenUp(t *testing.T) {
+// allMet holds the nodes to having brought all fragments together, by every way
+// that there is, and the backends' kernels to having given up none.
+func (f *fleet) allMet(t *testing.T) {
 	t.Helper()
+	metrics := f.metrics()
+	verdicts := daemon.Verdicts(metrics)
+	for verdict, n := range verdicts {
+		if strings.HasPrefix(verdict, "fragment_") {
+			t.Errorf("%d fragments ended as %s", n, verdict)
+		}
+	}
+	if verdicts["redirected"] == 0 {
+		t.Errorf("no fragment went to its owner: %v", verdicts)
+	}
+	if n := metrics[`guideway_fragments_events_total{core="1",event="released"}`]; n == 0 {
+		t.Errorf("no fragment waited for its first: %v", metrics)
+	}
 	for i := range backends {
 		for _, failed := range []string{"Ip: ReasmFails", "Ip6: Ip6ReasmFails"} {
 			if n := f.counter(backendName(i), failed); n != 0 {
