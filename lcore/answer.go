@@ -1,7 +1,6 @@
 package lcore
 
 import (
-	"guideway/maglev/fib"
 	"guideway/maglev/packet"
 	"guideway/pmd"
 )
@@ -15,16 +14,16 @@ func (w *Worker) refuse(f *pmd.Frame, port uint8, h *packet.Headers) Verdict {
 	return gone
 }
 
-// tellTooBig answers a packet that does not fit tunnel t and must not be
-// fragmented: its sender learns what would fit (RFC 1191, RFC 8201).
-func (w *Worker) tellTooBig(f *pmd.Frame, s shape, t *fib.Tunnel) Verdict {
+// tellTooBig answers a packet that must not be fragmented and does not fit: its
+// sender learns what would, fits bytes (RFC 1191, RFC 8201).
+func (w *Worker) tellTooBig(f *pmd.Frame, s shape, fits uint16) Verdict {
 	h := &w.headers
 	switch packet.Parse(f.Bytes(), w.ports[s.port].VLAN, h) {
 	case packet.Whole, packet.Fragment:
 	default: // a held fragment: whom it came from is forgotten
 		return TooBig
 	}
-	e := packet.ICMPErrorSpec{Reason: packet.TooBig, MTU: uint32(t.MaxInner), Src: w.program.ICMP.Source4}
+	e := packet.ICMPErrorSpec{Reason: packet.TooBig, MTU: uint32(fits), Src: w.program.ICMP.Source4}
 	if h.IPv6 {
 		e.Src = w.program.ICMP.Source6
 	}

@@ -77,7 +77,13 @@ func (w *Worker) redirect(f *pmd.Frame, pc *piece, node int, ipv6 bool) Verdict 
 	if way.Ways == 0 {
 		return NoNextHop
 	}
-	w.wrap(f, shape{l3: pc.l3, inner: pc.inner, tos: pc.tos, port: pc.port, marks: pc.marks, hash: pc.hash, split: true, verdict: Redirected}, way.Way(pc.hash))
+	s := shape{l3: pc.l3, inner: pc.inner, tos: pc.tos, port: pc.port, marks: pc.marks, hash: pc.hash, split: true, verdict: Redirected}
+	if fits := w.snapshot.Narrowest(ipv6); s.inner > fits && whole(f.Bytes()[s.l3:]) {
+		// The owner may find that it does not fit, and knows no way back to the
+		// sender: what it came from there is this node.
+		return w.tellTooBig(f, s, fits)
+	}
+	w.wrap(f, s, way.Way(pc.hash))
 	return gone
 }
 

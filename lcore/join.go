@@ -54,12 +54,12 @@ func (w *Worker) joinFirst(pc *piece) {
 func (w *Worker) joinLater(pc *piece) {
 	f := w.rx.Frames[pc.at]
 	f.Recut(int(pc.l3), int(pc.inner)) // what is held is the packet alone
-	pc.l3 = 0
 	w.makeRoom()
 	before := w.drops.N
 	value, decision := w.fragments.Later(&pc.Piece, f, w.rx.Now, &w.drops)
 	w.counters.verdicts[FragmentPushedOut] += uint64(w.drops.N - before)
 	if decision != fragments.Held {
+		f.Recut(-int(pc.l3), int(pc.l3)+int(pc.inner)) // with what is in front of it still
 		w.advance(pc, f, w.follow(value, decision), decision)
 	}
 }

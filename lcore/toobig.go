@@ -9,11 +9,10 @@ import (
 // fragmented is, before it goes into the tunnel (RFC 4459, 3.4: no backend has to
 // put tunnelled packets together), and of what may not be the sender is told.
 func (w *Worker) tooBig(f *pmd.Frame, s shape, tunnel uint32) {
-	ip := f.Bytes()[s.l3:][:s.inner]
 	v := TooBig
 	switch {
-	case ip[0]>>4 == 6 || ip[ipv4Flags]&dontFragment != 0:
-		v = w.tellTooBig(f, s, w.snapshot.Tunnel(tunnel))
+	case whole(f.Bytes()[s.l3:]):
+		v = w.tellTooBig(f, s, w.snapshot.Tunnel(tunnel).MaxInner)
 	case s.split:
 		v = w.split(f, s, tunnel)
 	}
@@ -21,6 +20,9 @@ func (w *Worker) tooBig(f *pmd.Frame, s shape, tunnel uint32) {
 		w.drop(f, v)
 	}
 }
+
+// whole tells whether a packet must stay as it is: IPv6, or Don't Fragment.
+func whole(ip []byte) bool { return ip[0]>>4 == 6 || ip[ipv4Flags]&dontFragment != 0 }
 
 // Don't Fragment, RFC 791, 3.1, in the byte of the flags.
 const (

@@ -181,3 +181,28 @@ func TestClosedPortIsRefused(t *testing.T) {
 	}
 	f.shut()
 }
+
+// A fragment that must not be cut and does not fit the tunnels to backends is
+// answered by the node that it came to, whoever owns its datagram.
+func TestTooBigFragmentIsAnsweredAtOnce(t *testing.T) {
+	f := newFleet(t, fleetShape{nodes: 3, cores: 1, rxQueues: 1}, "10.0.0.1")
+	for i := range 50 {
+		pieces := datagram(i, 1000, i, 4000, 1500, true)
+		f.inject(i%3, 0, pieces...)
+		f.run()
+		answers := 0
+		for _, frame := range f.take() {
+			if binary.BigEndian.Uint16(frame[12:]) == packet.EtherTypeIPv6 && frame[20] == packet.ProtoICMPv6 {
+				answers++
+				if frame[54] != 2 || binary.BigEndian.Uint32(frame[58:]) != 1476 {
+					t.Fatalf("answered by %x", frame)
+				}
+			}
+		}
+		if want := len(pieces) - 1; answers != want { // the last one fits
+			t.Fatalf("%d answers to %d fragments that are too long", answers, want)
+		}
+	}
+	f.nodes[0].port.Advance(2e9)
+	f.shut()
+}

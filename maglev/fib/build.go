@@ -80,10 +80,18 @@ func Build(spec Spec) (*Snapshot, error) {
 func (s *Snapshot) addTunnels(spec Spec) error {
 	var errs []error
 	s.tunnels = make([]Tunnel, len(spec.Tunnels))
+	s.narrowest = [2]uint16{maxMTU, maxMTU}
 	for i, t := range spec.Tunnels {
 		var err error
 		if s.tunnels[i], err = newTunnel(t); err != nil {
 			errs = append(errs, fmt.Errorf("tunnel %d: %w", i, err))
+		}
+		if !t.Marked {
+			family := 0
+			if t.InnerIPv6 {
+				family = 1
+			}
+			s.narrowest[family] = min(s.narrowest[family], s.tunnels[i].MaxInner)
 		}
 	}
 	return errors.Join(errs...)

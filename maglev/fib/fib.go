@@ -108,7 +108,8 @@ type Snapshot struct {
 	services  []Service  // by id; those not in use have no rule that leads to them
 	endpoints []Endpoint // by id
 	tunnels   []Tunnel
-	nodes     []node // by ordinal
+	nodes     []node    // by ordinal
+	narrowest [2]uint16 // by inner family: see Narrowest
 	exact     exactTable
 	prefixes  prefixTable
 }
@@ -140,6 +141,15 @@ func (s *Snapshot) EndpointOf(v Value) (*Endpoint, bool) {
 
 // Tunnel returns the tunnel with the index that [Path.Way] gave.
 func (s *Snapshot) Tunnel(index uint32) *Tunnel { return &s.tunnels[index] }
+
+// Narrowest returns the length of the longest packet of a family, in bytes, that
+// fits the tunnels to all backends, as far as they have next hops.
+func (s *Snapshot) Narrowest(ipv6 bool) uint16 {
+	if ipv6 {
+		return s.narrowest[1]
+	}
+	return s.narrowest[0]
+}
 
 // Services returns one more than the highest service id.
 func (s *Snapshot) Services() int { return len(s.services) }

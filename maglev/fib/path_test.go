@@ -2,6 +2,7 @@ package fib
 
 import (
 	"math/bits"
+	"net/netip"
 	"testing"
 
 	"guideway/maglev/flow"
@@ -113,5 +114,29 @@ func TestSnapshotHasTheWaysOfTheSpec(t *testing.T) {
 		if got, _ := s.EndpointOf(e.Value); got.Tunnel != e.Tunnel || got.Ways != e.Ways {
 			t.Errorf("endpoint %d is %+v", e.Value.ID(), got)
 		}
+	}
+}
+
+// Narrowest goes by the inner family, and not by the tunnels to other nodes.
+func TestNarrowest(t *testing.T) {
+	tunnel := func(dst string, inner6, marked bool, mtu int) TunnelSpec {
+		return TunnelSpec{Src: netip.MustParseAddr("192.0.2.1"), Dst: netip.MustParseAddr(dst), InnerIPv6: inner6, Marked: marked, MTU: mtu}
+	}
+	s, err := Build(Spec{Tunnels: []TunnelSpec{
+		tunnel("10.0.0.1", false, false, 1524), tunnel("10.0.0.2", false, false, 1500), tunnel("10.0.0.1", true, false, 9000),
+		tunnel("10.0.0.9", false, true, 600),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v4, v6 := s.Narrowest(false), s.Narrowest(true); v4 != 1476 || v6 != 8976 {
+		t.Errorf("IPv4 %d, IPv6 %d, want 1476 and 8976", v4, v6)
+	}
+	empty, err := Build(Spec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := empty.Narrowest(false); n != maxMTU {
+		t.Errorf("without tunnels %d, want %d", n, maxMTU)
 	}
 }
