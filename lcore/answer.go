@@ -14,6 +14,21 @@ func (w *Worker) refuse(f *pmd.Frame, port uint8, h *packet.Headers) Verdict {
 	return gone
 }
 
+// unserved ends the way of an item that has no endpoint. Where the service is
+// down and is to say so, its sender learns that.
+func (w *Worker) unserved(it *item, v Verdict) {
+	f, h := w.rx.Frames[it.at], &w.headers
+	if v == NoBackend && w.snapshot.Service(it.service).Unreachable && it.marks&redirected == 0 {
+		switch packet.Parse(f.Bytes(), w.ports[it.port].VLAN, h) {
+		case packet.Whole, packet.Fragment:
+			if w.answer(f, it.port, h, packet.ICMPErrorSpec{Reason: packet.HostUnreachable}, VIPUnreachable) {
+				return
+			}
+		}
+	}
+	w.drop(f, v)
+}
+
 // tellTooBig answers a packet that must not be fragmented and does not fit: its
 // sender learns what would, fits bytes (RFC 1191, RFC 8201).
 func (w *Worker) tellTooBig(f *pmd.Frame, s shape, fits uint16) Verdict {

@@ -31,6 +31,8 @@ type world struct {
 	mtu        int
 	born       uint64
 	echo       fib.Echo
+
+	unreachable bool // service 0 says so when it has no endpoint
 }
 
 func newWorld(backends ...string) *world {
@@ -68,7 +70,7 @@ func (w *world) snapshot(t testing.TB) *fib.Snapshot {
 			members = append(members, maglev.Member{Addr: a, Weight: 1})
 		}
 	}
-	service := fib.ServiceSpec{Prefix: netip.PrefixFrom(vip, 32), Protocol: packet.ProtoTCP, Ports: []fib.PortRange{{Low: 80, High: 80}}, Born: w.born, Echo: w.echo}
+	service := fib.ServiceSpec{Prefix: netip.PrefixFrom(vip, 32), Protocol: packet.ProtoTCP, Ports: []fib.PortRange{{Low: 80, High: 80}}, Born: w.born, Echo: w.echo, Unreachable: w.unreachable}
 	if members != nil {
 		var err error
 		if service.Table, err = maglev.Build(members, 251); err != nil {

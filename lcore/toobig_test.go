@@ -6,7 +6,9 @@ import (
 	"net/netip"
 	"testing"
 
+	"guideway/maglev/fib"
 	"guideway/maglev/packet"
+	"guideway/pmd/memport"
 )
 
 // What does not fit and may not be fragmented is answered with what would fit.
@@ -205,4 +207,29 @@ func TestTooBigFragmentIsAnsweredAtOnce(t *testing.T) {
 	}
 	f.nodes[0].port.Advance(2e9)
 	f.shut()
+}
+
+// A service that is down tells who asks, if it is to; flows it has go on.
+func TestUnreachableVIP(t *testing.T) {
+	r := newRig(t, memport.Config{MTU: 1600}, "10.0.0.1")
+	program := r.world.program(t)
+	program.ICMP.Rate = 1000
+	r.group.Publish(program)
+	r.backendOf(tcp4(1, syn, 0))
+	r.world.set("10.0.0.1", fib.Draining)
+	for _, unreachable := range []bool{false, true} {
+		r.world.unreachable = unreachable
+		program := r.world.program(t)
+		program.ICMP.Rate = 1000
+		r.group.Publish(program)
+		if got := r.backendOf(tcp4(1, ack, 0)); got != "10.0.0.1" {
+			t.Errorf("the flow that was there went to %s", got)
+		}
+		sent := r.forward(tcp4(2, syn, 0))
+		if unreachable && (len(sent) != 1 || sent[0][34] != 3 || sent[0][35] != 1) || !unreachable && len(sent) != 0 {
+			t.Errorf("unreachable %v: sent %x", unreachable, sent)
+		}
+	}
+	r.want(NoBackend, 1)
+	r.want(VIPUnreachable, 1)
 }

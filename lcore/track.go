@@ -16,7 +16,7 @@ func (w *Worker) track() {
 		e, v := w.endpoint(it, now)
 		if e == nil {
 			it.tunnel = noTunnel
-			w.drop(w.rx.Frames[it.at], v)
+			w.unserved(it, v)
 			continue
 		}
 		it.tunnel = e.Way(it.hash)

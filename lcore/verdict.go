@@ -53,6 +53,7 @@ const (
 	RelayUnknown                         // an ICMP error from another node, about a flow that this one does not know either
 	Tunnelled                            // GRE or IP-in-IP for a VIP: would go round in circles
 	NoBackend                            // the service has no backend that takes the flow
+	VIPUnreachable                       // the same, and its sender was told that the VIP is down
 	NoNextHop                            // no next hop to the backend or node is known
 	TooBig                               // does not fit the egress MTU once encapsulated, and nobody was told
 	TooBigAnswered                       // the same, and its sender was told what would fit
@@ -113,6 +114,7 @@ var verdictNames = [Verdicts]string{
 	RelayUnknown:          "relay_unknown",
 	Tunnelled:             "tunnelled",
 	NoBackend:             "no_backend",
+	VIPUnreachable:        "vip_unreachable",
 	NoNextHop:             "no_next_hop",
 	TooBig:                "too_big",
 	TooBigAnswered:        "too_big_answered",

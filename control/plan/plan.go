@@ -36,6 +36,17 @@ type Input struct {
 	// Down says which of the other nodes, by address, do not answer; what they
 	// own goes to the rest. Nil: all do.
 	Down func(node netip.Addr) bool
+
+	// Health says what is known of a backend by the check of that name. Nil:
+	// all are up.
+	Health func(backend netip.Addr, check string) Health
+
+	// Patient says that VIPs which were never announced wait until every
+	// backend has a verdict.
+	Patient bool
+
+	// Overrides are what operators want of backends beside the file.
+	Overrides map[Target]Override
 }
 
 // Port is what a tunnel needs to know of an open port.
@@ -66,13 +77,23 @@ type VIP struct {
 	Born     uint64        // generation of the plan that gave it the id
 	Table    *maglev.Table // nil: nothing takes new flows
 	Backends []Backend     // by address
+
+	Condition   Condition
+	Wanted      int // backends that file and operator want to serve
+	Healthy     int // of those, the ones that do
+	Needed      int // min_healthy, of Wanted
+	Communities []config.Community
 }
 
 // Backend is one backend of a VIP.
 type Backend struct {
 	Address  netip.Addr
-	Weight   uint32
+	Weight   uint32 // as the table has it
 	State    fib.State
+	Want     config.State // by the file; off ones are not in the list
+	Override Override
+	Health   Verdict
+	Checks   []string  // that it has to pass
 	Endpoint fib.Value // its number in the snapshot
 	Born     uint64    // generation of the plan that gave it the number
 	Slots    int       // of the VIP's table
@@ -124,8 +145,8 @@ func (b *builder) addVIP(v config.VIP) {
 		fail(err)
 		return
 	}
-	backends := b.in.Config.Backends(v)
-	out := VIP{Name: v.Name, Prefix: v.Prefix, Service: service, Born: born, Backends: make([]Backend, 0, len(backends))}
+	backends, checks := b.in.Config.Backends(v), b.in.Config.ChecksOf(v)
+	out := VIP{Name: v.Name, Prefix: v.Prefix, Service: service, Born: born, Communities: v.Communities, Backends: make([]Backend, 0, len(backends))}
 	for _, c := range backends {
 		if c.State == config.StateOff {
 			continue
@@ -140,20 +161,16 @@ func (b *builder) addVIP(v config.VIP) {
 			fail(err)
 			continue
 		}
+		health, override := b.judge(c.Address, checks[c.Address]), b.override(v.Name, c.Address)
 		out.Backends = append(out.Backends, Backend{
-			Address: c.Address, Weight: c.Weight, State: state(c.State), Endpoint: value, Born: born,
+			Address: c.Address, Weight: max(c.Weight*uint32(health.Percent)/100, 1), Endpoint: value, Born: born,
+			State: state(c.State, override, health), Want: c.State, Override: override, Health: health.Verdict, Checks: checks[c.Address],
 		})
 		b.through = append(b.through, path)
 	}
+	b.assess(&out, v)
 	b.plan.VIPs = append(b.plan.VIPs, out)
 	b.configs = append(b.configs, v)
-}
-
-func state(s config.State) fib.State {
-	if s == config.StateDrain {
-		return fib.Draining
-	}
-	return fib.Serving
 }
 
 // spec puts the plan into the form that a snapshot is built from.
@@ -178,6 +195,7 @@ func (b *builder) spec() fib.Spec {
 			Fragments:   c.Fragments,
 			Refragment:  c.TooBig == config.TooBigFragment,
 			MSS:         c.MSS,
+			Unreachable: v.Condition == Unreachable,
 			Table:       v.Table,
 		}
 		for _, p := range c.Ports {

@@ -30,6 +30,7 @@ type ServiceSpec struct {
 	Echo        Echo // the same for all services of one prefix
 	Fragments   bool // see [Service], as for the next two
 	Refragment  bool
+	Unreachable bool // tell who gets no endpoint
 	MSS         uint16
 	Table       *maglev.Table // nil: nothing takes new flows
 	Values      []Value       // endpoint of each ordinal of Table
@@ -158,7 +159,7 @@ func (s *Snapshot) addServices(spec Spec) error {
 				fault("member %d is %v, but its endpoint %d is %v", ordinal, members[ordinal].Addr, e, spec.Tunnels[t].Dst)
 			}
 		}
-		s.services[id] = Service{ID: uint16(id), Mode: v.Mode, Born: v.Born, Fragments: v.Fragments, Refragment: v.Refragment, MSS: v.MSS,
+		s.services[id] = Service{ID: uint16(id), Mode: v.Mode, Born: v.Born, Fragments: v.Fragments, Refragment: v.Refragment, Unreachable: v.Unreachable, MSS: v.MSS,
 			table: v.Table, values: slices.Clone(v.Values)}
 	}
 	return errors.Join(errs...)

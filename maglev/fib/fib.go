@@ -74,9 +74,10 @@ type Service struct {
 	Mode flow.Mode
 	Born uint64 // tells it from another service that had its id before
 
-	Fragments  bool   // fragments are forwarded
-	Refragment bool   // of packets too big for their tunnel, those with DF clear are fragmented
-	MSS        uint16 // at most this is let through on a SYN; 0: whatever it says
+	Fragments   bool   // fragments are forwarded
+	Refragment  bool   // of packets too big for their tunnel, those with DF clear are fragmented
+	Unreachable bool   // who gets no endpoint is told so
+	MSS         uint16 // at most this is let through on a SYN; 0: whatever it says
 
 	table  *maglev.Table // nil: no endpoint takes new flows
 	values []Value       // by the table's ordinals

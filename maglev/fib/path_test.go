@@ -102,11 +102,11 @@ func TestNode(t *testing.T) {
 // What a path gives is what was asked for, in each service and endpoint.
 func TestSnapshotHasTheWaysOfTheSpec(t *testing.T) {
 	spec := small(t)
-	spec.Services[2].Fragments, spec.Services[2].Refragment, spec.Services[2].MSS = true, true, 1396
+	spec.Services[2].Fragments, spec.Services[2].Refragment, spec.Services[2].Unreachable, spec.Services[2].MSS = true, true, true, 1396
 	spec.Endpoints[2].Ways = 0
 	s := mustBuild(t, spec)
 	for id, v := range spec.Services {
-		if got := s.Service(uint16(id)); got.Fragments != v.Fragments || got.Refragment != v.Refragment || got.MSS != v.MSS {
+		if got := s.Service(uint16(id)); got.Fragments != v.Fragments || got.Refragment != v.Refragment || got.Unreachable != v.Unreachable || got.MSS != v.MSS {
 			t.Errorf("service %d is %+v", id, got)
 		}
 	}
