@@ -69,6 +69,7 @@ func run(m *testing.M) int {
 type fleet struct {
 	t testing.TB
 	shape
+	dir   string // for all files
 	nodes []*daemon.Daemon
 	taps  []int         // raw sockets on the router's links to the nodes
 	ids   atomic.Uint32 // the last identification of datagrams that are made here
@@ -78,7 +79,7 @@ type fleet struct {
 // node. It is gone with the test.
 func start(t testing.TB, s shape) *fleet {
 	t.Helper()
-	f := &fleet{t: t, shape: s}
+	f := &fleet{t: t, shape: s, dir: t.TempDir()}
 	if f.access == 0 {
 		f.access = 1500
 	}
@@ -92,7 +93,7 @@ func start(t testing.TB, s shape) *fleet {
 		f.serve(i)
 	}
 	for i := range f.shape.nodes {
-		dir := filepath.Join(t.TempDir(), nodeName(i))
+		dir := filepath.Join(f.dir, nodeName(i))
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -162,6 +163,12 @@ func (f *fleet) metrics() map[string]float64 {
 		}
 	}
 	return sum
+}
+
+// verdicts tells what became of the frames at all nodes.
+func (f *fleet) verdicts() map[string]int {
+	f.t.Helper()
+	return daemon.Verdicts(f.metrics())
 }
 
 // clear removes the namespaces of every fleet, and with them all links. The

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -22,11 +23,14 @@ import (
 	"guideway/test/daemon"
 )
 
-// The web's one large page.
-const (
-	bigPage = "big"
-	bigSize = 10 << 20
-)
+// bigBytes is the web's one large page: no two parts of it are alike.
+var bigBytes = sync.OnceValue(func() []byte {
+	page := make([]byte, 10<<20)
+	for i := 0; i < len(page); i += 4 {
+		binary.BigEndian.PutUint32(page[i:], uint32(i))
+	}
+	return page
+})
 
 // serve starts what a backend runs: the end of its tunnel, an nginx, and a
 // recorder for each VIP.
@@ -67,15 +71,11 @@ func (f *fleet) openTunnel(host string) {
 // startNginx starts a web server that says which backend it is of.
 func (f *fleet) startNginx(host string) {
 	f.t.Helper()
-	dir := filepath.Join(f.t.TempDir(), host)
+	dir := filepath.Join(f.dir, host)
 	for _, d := range []string{"tmp", "www/upload"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			f.t.Fatal(err)
 		}
-	}
-	page := make([]byte, bigSize)
-	for i := 0; i < len(page); i += 4 {
-		binary.BigEndian.PutUint32(page[i:], uint32(i)) // no two parts alike
 	}
 	var listen strings.Builder
 	for _, v := range vips {
@@ -101,11 +101,12 @@ http {
         %[3]s
         root %[1]s/www;
         location = / { return 200 "%[2]s\n"; }
+        location = /slow { alias %[1]s/www/big; limit_rate 2m; }
         location /upload/ { dav_methods PUT; }
     }
 }
 `, dir, host, &listen)
-	for name, text := range map[string][]byte{"www/" + bigPage: page, "nginx.conf": []byte(conf)} {
+	for name, text := range map[string][]byte{"www/big": bigBytes(), "nginx.conf": []byte(conf)} {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
 			f.t.Fatal(err)
 		}
