@@ -343,6 +343,46 @@ func TestGivenUp(t *testing.T) {
 	})
 }
 
+// TestGone: what is heard of a target that is not watched any more is nothing.
+func TestGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		target := usual
+		target.Rise = 1
+		m := watch(t, Config{Log: slog.New(slog.NewTextHandler(&log, nil)),
+			checker: &fake{ask: func(p *fakeProbe, round uint64) { p.answer(round, 500*time.Millisecond) }}}, target)
+		for of(t, m, one).Probes == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		m.Watch(nil)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if told(m) || log.Len() > 0 {
+			t.Errorf("it was told: %s", &log)
+		}
+	})
+}
+
+// TestSooner: a new interval counts from when it is set, among any others.
+func TestSooner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all []Target
+		for i := range 100 {
+			all = append(all, Target{Addr: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), Interval: 1000 * time.Hour})
+		}
+		m := watch(t, Config{checker: &fake{ask: func(p *fakeProbe, round uint64) { p.answer(round, latency) }}}, all...)
+		time.Sleep(time.Second)
+		for i := range all {
+			all[i].Interval = time.Second
+			m.Watch(all)
+			time.Sleep(3 * time.Second)
+			if got := m.State(all[i].Addr); got != Up {
+				t.Errorf("%s is %v", all[i].Addr, got)
+			}
+		}
+	})
+}
+
 // TestEvenly: probes of many targets are spread over the interval, keep their
 // distance, and no two targets march in step.
 func TestEvenly(t *testing.T) {

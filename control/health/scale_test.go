@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"testing"
 	"time"
@@ -114,6 +115,15 @@ func TestNothingIsLeft(t *testing.T) {
 		m.Close()
 		m.Close()
 	}
+	// Looking after the source address, ten times a second, leaves nothing open.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // nor is it left to the collector
+	m := watch(t, Config{listen: host.listen}, Target{Addr: ip("127.0.0.9"), Source: ip("127.0.0.1"), Interval: MinInterval})
+	eventually(t, soon, "up", func() bool { return m.State(ip("127.0.0.9")) == Up })
+	time.Sleep(5 * check)
+	if open := len(fds(t)); open > len(files)+2 {
+		t.Errorf("%d more files are open:\n%q", open-len(files), fds(t))
+	}
+	m.Close()
 	left := ""
 	eventually(t, soon, "nothing left", func() bool {
 		left = fmt.Sprint(runtime.NumGoroutine()-goroutines, " goroutines, ", len(fds(t))-len(files), " files: ", fds(t))
