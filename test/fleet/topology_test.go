@@ -81,11 +81,10 @@ type shape struct {
 // wire makes the namespaces, links, addresses and routes.
 func (f *fleet) wire() {
 	f.host("client", "")
-	f.host("access", "net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1")
-	f.host("router", "net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1"+
-		" net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1"+
-		// One error for each packet that deserves one, as a router's hardware sends them.
-		" net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0")
+	// Routers, which tell of every packet that deserves it, as those of hardware do.
+	const forwards = "net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0"
+	f.host("access", forwards)
+	f.host("router", forwards+" net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1")
 	f.link("client", "eth0", "", "access", "client", "", 1500)
 	f.link("access", "uplink", "", "router", "access", "", f.access)
 	var personas []netip.Prefix
