@@ -74,6 +74,7 @@ asn = 64500
 			TableSize: 65537, MinHealthy: MinHealthy{N: 1}}},
 		BGP: BGP{ASN: 64512, RouterID: addr("192.0.2.11"),
 			Peers: []Peer{{Address: addr("192.0.2.1"), ASN: 64500, HoldTime: 9 * time.Second, IPv4: true, IPv6: true}}},
+		Console: Console{Sessions: 16, IdleTimeout: 10 * time.Minute},
 		Metrics: Metrics{Listen{"tcp", "127.0.0.1:9150"}},
 	}
 	if diff := cmp.Diff(want, got, plainC); diff != "" {
@@ -203,7 +204,7 @@ listen = ":9151"
 		VIPsElsewhere: 1,
 		BGP: BGP{ASN: 4200000000, RouterID: addr("10.9.8.7"),
 			Peers: []Peer{{addr("2001:db8::1"), 64500, secret, 30 * time.Second, true, false, true}}},
-		Console: Console{Listen{"tcp", "0.0.0.0:2323"}, secret},
+		Console: Console{Listen{"tcp", "0.0.0.0:2323"}, secret, 16, 10 * time.Minute},
 		Metrics: Metrics{Listen{"tcp", ":9151"}},
 	}
 	if diff := cmp.Diff(want, got, plainC); diff != "" {
