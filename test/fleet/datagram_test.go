@@ -158,7 +158,7 @@ func (s *speaker) frames(payload []byte) (frames [][]byte) {
 			}
 		}
 		frames = append(frames, serialize(s.f.t,
-			&layers.Ethernet{SrcMAC: mac(edgeMAC), DstMAC: mac(edgeMAC), EthernetType: etherType}, ip, gopacket.Payload(part)))
+			&layers.Ethernet{SrcMAC: edgeMAC, DstMAC: edgeMAC, EthernetType: etherType}, ip, gopacket.Payload(part)))
 	}
 	return frames
 }
@@ -179,14 +179,6 @@ func serialize(t testing.TB, l ...gopacket.SerializableLayer) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
-}
-
-func mac(s string) net.HardwareAddr {
-	m, err := net.ParseMAC(s)
-	if err != nil {
-		panic(err)
-	}
-	return m
 }
 
 // tap opens a raw socket on the router's link to a node, by which frames go to
@@ -213,7 +205,7 @@ func (f *fleet) tap(i int) (fd int) {
 // inject sends frames to a node.
 func (f *fleet) inject(i int, frames ...[]byte) {
 	for _, frame := range frames {
-		copy(frame, mac(nodeMAC(i)))
+		copy(frame, nodeMAC(i))
 		for {
 			_, err := unix.Write(f.taps[i], frame)
 			if err == nil {

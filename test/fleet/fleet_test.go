@@ -241,6 +241,9 @@ func (f *fleet) launch(host string, cmd *exec.Cmd) {
 // probe is the interval of the nodes' probes of one another.
 const probe = 200 * time.Millisecond
 
+// The CPUs of the nodes, which share them.
+const pollCPU, controlCPU = 1, 0
+
 // config is the configuration of a node: next hops are learnt, all else is as
 // on every node.
 func (f *fleet) config(i int) string {
@@ -251,8 +254,8 @@ name   = "%s"
 source = ["%s", "%s"]
 
 [dpdk]
-lcores       = [1]
-control_cpus = [0]
+lcores       = [%d]
+control_cpus = [%d]
 memory       = "256MiB"
 huge         = false
 idle         = "sleep"
@@ -270,7 +273,7 @@ flows_per_core = 65536
 
 [fragments]
 probe = "%v"
-nodes = [`, nodeName(i), nth(node4, i), nth(node6, i),
+nodes = [`, nodeName(i), nth(node4, i), nth(node6, i), pollCPU, controlCPU,
 		netip.PrefixFrom(nth(node4, i), node4.Bits()), netip.PrefixFrom(nth(node6, i), node6.Bits()),
 		edge4.Addr(), edge6.Addr(), f.fabric, probe)
 	for j := range f.shape.nodes {
@@ -303,6 +306,19 @@ protocol  = "udp"
 ports     = ["%[4]d"]
 pools     = ["%[3]s"]
 fragments = true`, v.name, v.addr, pool, recorderPort)
+	}
+	for family, a := range map[string][2]netip.Addr{"4": {void4, voidServ4}, "6": {void6, voidServ6}} {
+		p(`
+[[pool]]
+name     = "void%[1]s"
+backends = [{ address = "%[3]s" }]
+
+[[vip]]
+name     = "void%[1]s"
+address  = "%[2]s"
+protocol = "udp"
+ports    = ["%[4]d"]
+pools    = ["void%[1]s"]`, family, a[0], a[1], recorderPort)
 	}
 	p("\n[metrics]\nlisten = \"127.0.0.1:9150\"")
 	return b.String()

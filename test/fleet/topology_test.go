@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 )
@@ -35,8 +36,9 @@ const (
 	backends = 3
 	most     = 3 // nodes
 
-	edgeMAC = "02:00:00:00:00:01"
 )
+
+var edgeMAC = net.HardwareAddr{2, 0, 0, 0, 0, 1}
 
 // A vip is one address, at which the web (TCP 80) and the recorder (UDP 5000)
 // are served. The four make up all mixes of client and tunnel family.
@@ -52,6 +54,11 @@ var (
 	vip4i6 = vip{"v4-in-6", netip.MustParseAddr("203.0.113.11"), true}
 	vip6i4 = vip{"v6-in-4", netip.MustParseAddr("2001:db8:cafe::11"), false}
 	vips   = []vip{vip4, vip6, vip4i6, vip6i4}
+
+	// Of these nothing comes out: the router drops their tunnels. No backend
+	// can be in the way of a flood to them.
+	void4, void6         = netip.MustParseAddr("203.0.113.99"), netip.MustParseAddr("2001:db8:cafe::99")
+	voidServ4, voidServ6 = netip.MustParseAddr("10.0.9.9"), netip.MustParseAddr("2001:db8:b:9::9")
 )
 
 // nth is the address i places after that of p.
@@ -100,6 +107,7 @@ func (f *fleet) wire() {
 	f.ip("router",
 		"addr add 198.18.0.1/30 dev access", "addr add 2001:db8:a::1/64 dev access nodad",
 		"route add 198.51.100.0/24 via 198.18.0.2", "route add 2001:db8:c::/64 via 2001:db8:a::2",
+		"route add blackhole "+voidServ4.String(), "route add blackhole "+voidServ6.String(),
 		fmt.Sprintf("link add edge address %s mtu %d type bridge", edgeMAC, f.fabric), "link set edge up",
 		fmt.Sprintf("link add rack mtu %d type bridge", f.fabric), "link set rack up")
 	f.address("router", "edge", edge4, edge6)
@@ -123,7 +131,7 @@ func (f *fleet) wire() {
 func (f *fleet) wireNode(i int) {
 	name := nodeName(i)
 	f.host(name, "")
-	f.link(name, "wan", nodeMAC(i), "router", name, "", f.fabric)
+	f.link(name, "wan", nodeMAC(i).String(), "router", name, "", f.fabric)
 	f.run(name, "sysctl", "-qw", "net.ipv6.conf.wan.disable_ipv6=1")
 	f.ip("router", "link set "+name+" master edge")
 }
@@ -147,7 +155,8 @@ func (f *fleet) wireBackend(i int) {
 
 func nodeName(i int) string    { return fmt.Sprintf("n%d", i+1) }
 func backendName(i int) string { return fmt.Sprintf("b%d", i+1) }
-func nodeMAC(i int) string     { return fmt.Sprintf("02:00:00:00:00:%02x", 0x11+i) }
+
+func nodeMAC(i int) net.HardwareAddr { return net.HardwareAddr{2, 0, 0, 0, 0, byte(0x11 + i)} }
 
 // host adds a namespace. Its settings come before its links, since a link takes
 // the defaults of the moment it is made.
