@@ -37,6 +37,8 @@ test_packages=$(cat <<'END'
 dpdk-dev        | dpdk-testpmd, the yardstick of the benchmarks
 tshark          | decodes replayed captures independently of our own parser
 traceroute      | shows that a VIP and a node answer as the last hop
+bird2           | a router with BGP and BFD; run from the tests, never as a service
+frr             | another one
 END
 )
 
@@ -109,7 +111,7 @@ missing() {
 
 reason() { awk -F'|' -v p="$1" '{n = $1; gsub(/ /, "", n)} n == p {print $2}' <<<"$lists"; }
 
-# While packages are installed no service starts: nginx is a program to us.
+# While packages are installed no service starts: they are programs to us.
 # A policy that is there already (containers have one) is left as it is; one
 # that an interrupted run of ours left behind is ours to remove.
 policy=/usr/sbin/policy-rc.d
@@ -132,8 +134,13 @@ install_packages() {
 		"${apt[@]}" update
 		"${apt[@]}" install "$@"
 	fi
-	# Nor does it start at the next boot. This disables the systemd unit as well.
-	[[ " $* " != *' nginx '* ]] || update-rc.d nginx disable
+	# Nor does one start at the next boot. This disables systemd units as well.
+	for name; do
+		case $name in
+		nginx | frr) update-rc.d "$name" disable ;;
+		bird2) update-rc.d bird disable ;;
+		esac
+	done
 }
 
 # Hugepages: as many as asked for if they fit into half of the memory that is

@@ -1,0 +1,202 @@
+package bgp
+
+import (
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
+)
+
+// State is that of a session (RFC 4271, section 8.2.2). gobgp has no Connect:
+// it is Active while it tries.
+type State uint8
+
+const (
+	Idle State = iota
+	Active
+	OpenSent
+	OpenConfirm
+	Established
+)
+
+var stateNames = []string{"idle", "active", "opensent", "openconfirm", "established"}
+
+func (s State) String() string { return stateNames[s] }
+
+// sessions is what is known of all of them. gobgp's events and log come in
+// from goroutines of its own, some while it holds its locks: nothing in here
+// calls gobgp.
+type sessions struct {
+	log     *slog.Logger
+	changes chan<- struct{}
+
+	mu      sync.Mutex
+	all     map[netip.Addr]*session
+	routes4 int // announced
+	routes6 int
+}
+
+// A session is what is known of the one with a peer.
+type session struct {
+	peer       peer
+	state      State
+	since      time.Time // it came up or was lost, or the peer was configured
+	ipv4, ipv6 bool      // families that both sides have; while Established
+	losses     uint64
+	cause      string // of what is about to happen; empty: not known
+	err        string
+	errAt      time.Time
+}
+
+func (s *sessions) init(log *slog.Logger, changes chan<- struct{}) {
+	s.log, s.changes, s.all = log, changes, map[netip.Addr]*session{}
+}
+
+// keep has a session for each of the peers, and for no other.
+func (s *sessions) keep(peers []peer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.all
+	s.all = make(map[netip.Addr]*session, len(peers))
+	for _, p := range peers {
+		one := old[p.Address]
+		if one == nil {
+			one = &session{since: time.Now()}
+		}
+		one.peer = p
+		s.all[p.Address] = one
+	}
+	s.poke()
+}
+
+func (s *sessions) announced(routes map[netip.Prefix]Route) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.routes4, s.routes6 = 0, 0
+	for p := range routes {
+		if p.Addr().Is4() {
+			s.routes4++
+		} else {
+			s.routes6++
+		}
+	}
+}
+
+// event takes a change of state from gobgp.
+func (s *sessions) event(e *apiutil.WatchEventMessage_PeerEvent, at time.Time) {
+	if e.Type != apiutil.PEER_EVENT_STATE && e.Type != apiutil.PEER_EVENT_INIT {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one := s.all[e.Peer.State.NeighborAddress]
+	if one == nil {
+		return
+	}
+	was := one.state
+	one.state = stateOf(e.Peer.State.SessionState)
+	switch {
+	case one.state == was:
+		return
+	case one.state == Established:
+		one.since, one.err, one.errAt = at, "", time.Time{}
+		one.ipv4 = one.peer.IPv4 && offers(e.Peer.State.RemoteCap, bgp.RF_IPv4_UC)
+		one.ipv6 = one.peer.IPv6 && offers(e.Peer.State.RemoteCap, bgp.RF_IPv6_UC)
+		s.log.Info("bgp session is up", "peer", one.peer.Address, "asn", one.peer.ASN, "ipv4", one.ipv4, "ipv6", one.ipv6)
+	case was == Established:
+		one.since, one.ipv4, one.ipv6 = at, false, false
+		one.losses++
+		s.log.Warn("bgp session is lost", "peer", one.peer.Address, "reason", one.err)
+	}
+	s.poke()
+}
+
+// offers says whether a peer's capabilities have the family (RFC 4760).
+func offers(capabilities []bgp.ParameterCapabilityInterface, family bgp.Family) bool {
+	return slices.ContainsFunc(capabilities, func(c bgp.ParameterCapabilityInterface) bool {
+		mp, ok := c.(*bgp.CapMultiProtocol)
+		return ok && mp.CapValue == family
+	})
+}
+
+func stateOf(s bgp.FSMState) State {
+	switch s {
+	case bgp.BGP_FSM_ESTABLISHED:
+		return Established
+	case bgp.BGP_FSM_OPENCONFIRM:
+		return OpenConfirm
+	case bgp.BGP_FSM_OPENSENT:
+		return OpenSent
+	case bgp.BGP_FSM_ACTIVE, bgp.BGP_FSM_CONNECT:
+		return Active
+	}
+	return Idle
+}
+
+// A note is what a line of the log says of a session.
+type note uint8
+
+const (
+	cause  note = iota // something follows from it
+	ended              // the session has ended, of the cause if there is one
+	failed             // an attempt at a session has come to nothing
+)
+
+// learn takes a note. The first cause is the one that counts: what comes after
+// it is how it is dealt with.
+func (s *sessions) learn(address netip.Addr, n note, words func(peer) string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one := s.all[address]
+	if one == nil {
+		return
+	}
+	text := words(one.peer)
+	switch {
+	case n == cause && one.cause == "":
+		one.cause = text
+		return
+	case n == cause:
+		return
+	case n == ended && one.cause != "":
+		text = one.cause
+	}
+	if n == failed && text != one.err {
+		s.log.Warn("bgp session does not come up", "peer", address, "reason", text)
+	}
+	one.cause, one.err, one.errAt = "", text, time.Now()
+	s.poke()
+}
+
+// forget drops a cause that came to nothing.
+func (s *sessions) forget(address netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if one := s.all[address]; one != nil {
+		one.cause = ""
+	}
+}
+
+// up counts the established sessions.
+func (s *sessions) up() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.all {
+		if one.state == Established {
+			n++
+		}
+	}
+	return n
+}
+
+// poke tells of a change.
+func (s *sessions) poke() {
+	select {
+	case s.changes <- struct{}{}:
+	default:
+	}
+}
