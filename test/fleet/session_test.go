@@ -25,7 +25,8 @@ import (
 const (
 	sessionPort = 179
 	keepalive   = 100 * time.Millisecond
-	holdTime    = 9 * time.Second // of BGP, as [bgp.peer] has it by default
+	holdTime    = 9 * time.Second // of BGP, as [[bgp.peer]] has it by default
+	silence     = time.Second     // more than TCP is silent for if hardly a frame is lost
 )
 
 // TCP sessions between the router's kernel and the node's live through floods of
@@ -62,19 +63,24 @@ func TestKernelSession(t *testing.T) {
 			took := time.Since(began)
 			stop()
 			after := f.metrics()
-			for _, s := range sessions {
-				s.judge(t)
-			}
 			rate := func(name string) float64 {
 				return (daemon.Sum(after, name) - daemon.Sum(before, name)) / took.Seconds() / 1000
+			}
+			received, missed := rate("guideway_received_packets_total"), rate("guideway_port_rx_missed_total")
+			// What the port has no room for is lost to the session, too, and nobody's fault.
+			longest := silence
+			if missed > received/50 {
+				longest = holdTime
+			}
+			for _, s := range sessions {
+				s.judge(t, longest)
 			}
 			was, is := daemon.Verdicts(before), daemon.Verdicts(after)
 			limited := is["kernel_limited"] - was["kernel_limited"]
 			if flood.limit && limited == 0 {
 				t.Error("the kernel was flooded, and nothing kept from it")
 			}
-			t.Logf("the node received %.0f thousand frames a second, kept %d from the kernel, and missed %.0f thousand a second",
-				rate("guideway_received_packets_total"), limited, rate("guideway_port_rx_missed_total"))
+			t.Logf("the node received %.0f thousand frames a second, kept %d from the kernel, and missed %.0f thousand a second", received, limited, missed)
 		})
 	}
 	f.stop()
@@ -193,9 +199,9 @@ func (s *session) hear() {
 	s.got <- got
 }
 
-// judge ends the session. Every keepalive must have come back, and none too
-// late.
-func (s *session) judge(t *testing.T) {
+// judge ends the session. Every keepalive must have come back, and it must not
+// have been silent for long.
+func (s *session) judge(t *testing.T, longest time.Duration) {
 	t.Helper()
 	retransmitted := s.retransmitted(t)
 	s.conn.CloseWrite() // the server then closes, too
@@ -211,7 +217,7 @@ func (s *session) judge(t *testing.T) {
 			gap = max(gap, at.Sub(got[i-1]))
 		}
 	}
-	if gap >= holdTime {
+	if gap >= longest {
 		t.Errorf("session to %s: nothing was heard for %v", s.to, gap)
 	}
 	t.Logf("session to %s: %d keepalives, the slowest %v, the longest gap %v; %d segments were sent again",
