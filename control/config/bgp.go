@@ -10,26 +10,20 @@ import (
 
 // BGP is how VIPs are announced; ASN is 0 when the file has no [bgp].
 type BGP struct {
-	ASN      uint32
-	RouterID netip.Addr // IPv4 in form only (RFC 6286)
-	Peers    []Peer
-}
-
-// Peer is one router that VIPs are announced to.
-type Peer struct {
-	Address      netip.Addr
-	ASN          uint32
-	PasswordFile string // holds the key of TCP MD5 (RFC 2385); "": none
-	HoldTime     time.Duration
-	BFD          bool
-	IPv4, IPv6   bool // families of the routes
+	ASN              uint32
+	RouterID         netip.Addr     // IPv4 in form only (RFC 6286)
+	GracefulShutdown time.Duration  // routes are marked so long before they are withdrawn at a stop (RFC 8326); 0: not
+	GracefulRestart  bool           // routers keep routes when a session breaks (RFC 4724)
+	Aggregate        []netip.Prefix // each is announced for the VIPs within
+	Peers            []Peer
 }
 
 type bgpDraft struct {
 	BGP
-	present bool
-	at      pos
-	peers   []located[Peer]
+	present   bool
+	at        pos
+	aggregate []located[netip.Prefix]
+	peers     []peerDraft
 }
 
 func readBGP(s *section) bgpDraft {
@@ -37,41 +31,34 @@ func readBGP(s *section) bgpDraft {
 	if b.present || s.r.learning {
 		b.ASN = must(s, "asn", "this node's AS number", asn)
 		b.RouterID = read(s, "router_id", netip.Addr{}, routerID)
+		b.GracefulShutdown = read(s, "graceful_shutdown", 5*time.Second, span(0, 10*time.Minute))
+		b.GracefulRestart = read(s, "graceful_restart", false, boolean)
+		b.aggregate, _ = list(s, "aggregate", covering)
+		b.Aggregate = plain(b.aggregate)
+	}
+	twice := map[netip.Prefix]pos{}
+	for _, a := range b.aggregate {
+		unique(&s.r.report, twice, a.v, a.at, "bgp.aggregate: %s")
 	}
 	seen := map[netip.Addr]pos{}
 	s.each("peer", func(p *section) {
-		one := readPeer(p)
-		unique(&s.r.report, seen, one.Address, p.place("address"), "bgp.peer: the address %s")
-		b.peers = append(b.peers, located[Peer]{one, p.place("address")})
+		one := readPeer(p, b.ASN)
+		unique(&s.r.report, seen, one.Address, one.at, "bgp.peer: the address %s")
+		b.peers = append(b.peers, one)
 	})
-	b.Peers = plain(b.peers)
 	if b.present && len(b.peers) == 0 && !s.has("peer") {
 		s.r.warn(s.at, "[bgp] has no [[bgp.peer]]: nothing is announced to anybody")
 	}
 	return b
 }
 
-func readPeer(s *section) Peer {
-	p := Peer{
-		Address:      must(s, "address", "the router's address", host),
-		ASN:          must(s, "asn", "the router's AS number", asn),
-		PasswordFile: read(s, "password_file", "", optional(secretFile)),
-		HoldTime:     read(s, "hold_time", 9*time.Second, holdTime),
-		BFD:          read(s, "bfd", false, boolean),
+// covering accepts a prefix that may hold several VIPs.
+func covering(v *value) (netip.Prefix, error) {
+	p, err := target(v)
+	if err == nil && p.IsSingleIP() {
+		return netip.Prefix{}, fmt.Errorf("%s is one address: write a prefix that VIPs lie in", p.Addr())
 	}
-	families, _ := list(s, "families", oneOf[uint8]([]string{"ipv4", "ipv6"}))
-	p.IPv4, p.IPv6 = !s.has("families"), !s.has("families")
-	for _, f := range families {
-		if f.v == 0 {
-			p.IPv4 = true
-		} else {
-			p.IPv6 = true
-		}
-	}
-	if s.has("families") && s.t.index["families"].value.kind == kindArray && len(s.t.index["families"].value.items) == 0 {
-		s.fault(s.place("families"), "families", "the list is empty: leave the key out for both families")
-	}
-	return p
+	return p, err
 }
 
 // asn accepts an AS number that a speaker may have.
@@ -94,16 +81,6 @@ func routerID(v *value) (netip.Addr, error) {
 		return netip.Addr{}, fmt.Errorf("%q is no router ID: write it as an IPv4 address, but not 0.0.0.0", s)
 	}
 	return a, nil
-}
-
-// holdTime accepts whole seconds from 3 (RFC 4271, section 4.2). 0, which
-// would keep the routes to a dead node for ever, is left out.
-func holdTime(v *value) (time.Duration, error) {
-	d, err := span(3*time.Second, 65535*time.Second)(v)
-	if err == nil && d%time.Second != 0 {
-		return 0, fmt.Errorf("%q is not in whole seconds", v.text)
-	}
-	return d, err
 }
 
 // secretFile accepts the absolute path of a file that can be read now. The

@@ -110,7 +110,7 @@ func TestDocRows(t *testing.T) {
 // name in backquotes opens a section.
 func docRows(t *testing.T) []row {
 	opens := regexp.MustCompile("^(?:## |Each |)(?:of )?`\\[*([a-z.]+)\\]*`( ◦)?")
-	cells := regexp.MustCompile("^\\| `([a-z_]+)`( ◦)? \\|")
+	cells := regexp.MustCompile("^\\| `([a-z0-9_]+)`( ◦)? \\|")
 	names := map[string]string{"nodes": "fragments.nodes", "backends": "pool.backends"}
 	var rows []row
 	section, sectionPending := "", false

@@ -26,17 +26,7 @@ func (d *draft) link(r *report) {
 	d.loops(r, own)
 	d.linkPool(r, own)
 	d.linkNodes(r, own)
-	for _, p := range d.bgp.peers {
-		if who, ours := own[p.v.Address]; ours {
-			r.fault(p.at, "bgp.peer: %s is this node's own address (%s)", p.v.Address, who)
-		}
-	}
-	if d.bgp.present && !d.bgp.RouterID.IsValid() {
-		d.bgp.RouterID = d.node.Source4
-		if !d.node.Source4.IsValid() {
-			r.fault(d.bgp.at, "[bgp] is missing \"router_id\": [node].source has no IPv4 address to take its place")
-		}
-	}
+	d.linkBGP(r, own)
 	if d.metrics.Listen == d.console.Listen && d.metrics.Listen.Network != "" {
 		r.fault(d.consoleAt, "console.listen: %s is that of [metrics]", d.console.Listen)
 	}
