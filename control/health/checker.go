@@ -13,6 +13,10 @@ type checker interface {
 	// the order in which they come about.
 	open(t Target, report func(result)) probe
 
+	// renew says that files which checks name may have changed. It is called
+	// under the Monitor's lock.
+	renew()
+
 	// settle reports everything that has come in but was not yet reported,
 	// and returns when that is done. Only after it does silence count.
 	settle()
@@ -28,6 +32,12 @@ type probe interface {
 	// timeout is the target's failure. A new round gives up the last one.
 	start(round uint64)
 
+	// waits says that rounds may have to wait for their turn. Then they report
+	// when they begin, see to the timeout themselves, and always report how
+	// they ended; silence means nothing, and no round starts before the last
+	// one is over. It never changes.
+	waits() bool
+
 	// close ends the probe: start does nothing any more.
 	close()
 }
@@ -37,6 +47,8 @@ type result struct {
 	round   uint64
 	kind    resultKind
 	latency time.Duration // of an answer
+	weight  Weight        // of an answer
+	unclear string        // what is wrong with the weight of an answer
 	err     error         // otherwise: what happened, in words
 }
 
@@ -47,4 +59,5 @@ const (
 	refused                    // the target is not well, or there is no way to it
 	rumoured                   // someone says that it is not well: no result, but words for silence, in any round
 	untried                    // we could not ask: no result either way
+	begun                      // a round that waited for its turn has it now: no result yet
 )

@@ -2,6 +2,7 @@ package health
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -13,8 +14,8 @@ import (
 )
 
 // echo checks with ICMP echo (RFC 792, RFC 4443 section 4). Targets with the
-// same source share a socket; a reply is found by its sender's address, and
-// counts if identifier, sequence number and 16 random bytes, new with every
+// same source share a socket; a reply is found by its sender's address and its
+// identifier, and counts if identifier, sequence number and 16 random bytes, new with every
 // request, are those of the last request. Whoever has not seen the request
 // cannot forge that.
 //
@@ -23,6 +24,7 @@ import (
 // TCP), they only say why nothing was heard when its time is over.
 type echo struct {
 	listen  func(network, address string) (*net.IPConn, error)
+	tunnel  *tunnel
 	readers sync.WaitGroup
 
 	mu      sync.Mutex
@@ -31,20 +33,24 @@ type echo struct {
 	closed  bool
 }
 
-func newEcho(listen func(network, address string) (*net.IPConn, error)) *echo {
+func newEcho(listen func(network, address string) (*net.IPConn, error), tunnel *tunnel) *echo {
 	if listen == nil {
 		listen = listenIP
 	}
-	return &echo{listen: listen, sockets: map[netip.Addr]*socket{}}
+	return &echo{listen: listen, tunnel: tunnel, sockets: map[netip.Addr]*socket{}}
 }
 
 // A session is the probe of one target. echo.mu is over all of it.
 type session struct {
 	echo   *echo
-	addr   netip.Addr
-	source netip.Addr // unspecified: as the kernel chooses
+	target Target
+	addr   netip.Addr // that is asked
+	source netip.Addr // that is answered; unspecified: as the kernel chooses
 	report func(result)
 	closed bool
+
+	socket *socket // nil: not registered with it
+	id     uint16  // the identifier of all requests; random, since others on this machine ask too
 
 	open  bool // a request has gone out, and was not answered
 	round uint64
@@ -63,15 +69,14 @@ const tokenLen = 16
 type token [tokenLen]byte
 
 func (e *echo) open(t Target, report func(result)) probe {
-	s := &session{echo: e, addr: t.Addr, source: t.Source, report: report}
+	s := &session{echo: e, target: t, addr: t.asked(), source: t.from(), report: report}
 	if !s.source.IsValid() {
-		s.source = netip.IPv4Unspecified()
-		if t.Addr.Is6() {
-			s.source = netip.IPv6Unspecified()
-		}
+		s.source = unspecified(s.addr)
 	}
 	return s
 }
+
+func (s *session) waits() bool { return false }
 
 // start sends an echo request.
 func (s *session) start(round uint64) {
@@ -110,16 +115,41 @@ func (e *echo) send(s *session) error {
 	case s.addr.Is4() != s.source.Is4():
 		return fmt.Errorf("%s and %s are of two families", s.addr, s.source)
 	}
-	k := e.sockets[s.source]
-	if k == nil {
-		k = &socket{source: s.source, sessions: map[netip.Addr]*session{}}
-		e.sockets[s.source] = k
+	if s.socket == nil {
+		e.register(s)
 	}
-	k.sessions[s.addr] = s
-	if err := k.ready(e, s.sent); err != nil {
+	if err := s.socket.ready(e, s.sent); err != nil {
 		return err
 	}
-	return k.send(s)
+	if t := s.target; t.VIP.IsValid() {
+		if !t.Inside.IsValid() {
+			return errNoInside
+		}
+		b, err := wholeRequest(t.Inside, t.VIP, s.id, s.seq, s.token)
+		if err != nil {
+			return err
+		}
+		return e.tunnel.send(way{t.Source, t.Addr}, b)
+	}
+	return s.socket.send(s)
+}
+
+// register gives a session its socket and an identifier of its own there.
+func (e *echo) register(s *session) {
+	k := e.sockets[s.source]
+	if k == nil {
+		k = &socket{source: s.source, sessions: map[peer]*session{}}
+		e.sockets[s.source] = k
+	}
+	for s.socket == nil {
+		var id [2]byte
+		_, _ = rand.Read(id[:]) // it never fails
+		s.id = binary.NativeEndian.Uint16(id[:])
+		if at := (peer{s.addr, s.id}); k.sessions[at] == nil {
+			k.sessions[at] = s
+			s.socket = k
+		}
+	}
 }
 
 // close ends a session, and its socket with the last one.
@@ -127,10 +157,9 @@ func (s *session) close() {
 	e := s.echo
 	e.mu.Lock()
 	s.closed = true
-	k := e.sockets[s.source]
 	var idle *socket
-	if k != nil && k.sessions[s.addr] == s {
-		delete(k.sessions, s.addr)
+	if k := s.socket; k != nil && e.sockets[s.source] == k {
+		delete(k.sessions, peer{s.addr, s.id})
 		if len(k.sessions) == 0 {
 			delete(e.sockets, s.source)
 			idle = k
@@ -139,6 +168,8 @@ func (s *session) close() {
 	e.mu.Unlock()
 	idle.close()
 }
+
+func (e *echo) renew() {}
 
 // settle takes all messages that wait in the sockets.
 func (e *echo) settle() {
@@ -169,9 +200,9 @@ func (e *echo) close() {
 
 // take finds out what a message means. The lock is held.
 func (e *echo) take(k *socket, m message, now time.Time) {
-	s := k.sessions[m.peer]
+	s := k.sessions[peer{m.peer, m.id}]
 	switch {
-	case m.kind == noMessage, s == nil, m.id != k.id:
+	case m.kind == noMessage, s == nil:
 		e.strange++
 	case m.kind == echoError && s.seq-m.seq < recent:
 		s.report(result{kind: rumoured, err: m.err})

@@ -12,8 +12,8 @@ const (
 	soon    = 5 * time.Second       // for a busy machine
 )
 
-// asks makes targets of addresses, asked from 192.0.2.1 and 2001:db8::1.
-func asks(addrs ...string) (all []Target) {
+// targets makes targets of addresses, asked from 192.0.2.1 and 2001:db8::1.
+func targets(addrs ...string) (all []Target) {
 	for _, a := range addrs {
 		t := Target{Addr: ip(a), Source: ip("192.0.2.1"), Interval: quickly, Fall: 5}
 		if t.Addr.Is6() {
@@ -46,7 +46,7 @@ func TestAnswers(t *testing.T) {
 	a, b := pair(t)
 	b.sysctl("ipv6/conf/b0/keep_addr_on_down=1")
 	both := []string{"192.0.2.2", "2001:db8::2"}
-	m := watch(t, Config{listen: a.listen}, asks(both...)...)
+	m := watch(t, Config{listen: a.listen}, targets(both...)...)
 	for _, addr := range both {
 		if s := becomes(t, m, addr, Up); s.Latency <= 0 || s.Latency > quickly+time.Second {
 			t.Errorf("%+v", s)
@@ -54,7 +54,7 @@ func TestAnswers(t *testing.T) {
 	}
 	b.sysctl("ipv4/icmp_echo_ignore_all=1", "ipv6/icmp/echo_ignore_all=1")
 	for _, addr := range both {
-		if s := becomes(t, m, addr, Down); s.Error != "no answer in 20ms" {
+		if s := becomes(t, m, addr, Down); s.Error != "no answer within 20ms" {
 			t.Errorf("%+v", s)
 		}
 	}
@@ -65,7 +65,7 @@ func TestAnswers(t *testing.T) {
 	// When a0 has lost its carrier the kernel drops what is sent. It says so for IPv6 only.
 	b.ip("link set b0 down")
 	becomes(t, m, "192.0.2.2", Down)
-	becomes(t, m, "2001:db8::2", Down, "no answer in 20ms: not sent: no buffer space available")
+	becomes(t, m, "2001:db8::2", Down, "no answer within 20ms: not sent: no buffer space available")
 	b.ip("link set b0 up")
 	for _, addr := range both {
 		becomes(t, m, addr, Up)
@@ -88,21 +88,21 @@ func TestWords(t *testing.T) {
 	a.ip("route add unreachable 198.51.100.3")
 	a.ip("-6 route add unreachable 2001:db8:1::3")
 	words := map[string]string{
-		"198.51.100.1":  "no answer in 20ms: administratively prohibited, says 192.0.2.2",
-		"198.51.100.2":  "no answer in 20ms: host unreachable, says 192.0.2.2",
-		"2001:db8:1::1": "no answer in 20ms: administratively prohibited, says 2001:db8::2",
-		"2001:db8:1::2": "no answer in 20ms: no route, says 2001:db8::2",
+		"198.51.100.1":  "no answer within 20ms: administratively prohibited, says 192.0.2.2",
+		"198.51.100.2":  "no answer within 20ms: host unreachable, says 192.0.2.2",
+		"2001:db8:1::1": "no answer within 20ms: administratively prohibited, says 2001:db8::2",
+		"2001:db8:1::2": "no answer within 20ms: no route, says 2001:db8::2",
 		"198.51.100.3":  "not sent: no route to host",
 		"2001:db8:1::3": "not sent: no route to host",
-		"192.0.2.77":    "no answer in 20ms: host unreachable, says 192.0.2.1", // no ARP: our own kernel says so
-		"2001:db8::77":  "no answer in 20ms: address unreachable, says 2001:db8::1",
+		"192.0.2.77":    "no answer within 20ms: host unreachable, says 192.0.2.1", // no ARP: our own kernel says so
+		"2001:db8::77":  "no answer within 20ms: address unreachable, says 2001:db8::1",
 		"203.0.113.1":   "not sent: network is unreachable",
 	}
 	var addrs []string
 	for addr := range words {
 		addrs = append(addrs, addr)
 	}
-	m := watch(t, Config{listen: a.listen}, asks(addrs...)...)
+	m := watch(t, Config{listen: a.listen}, targets(addrs...)...)
 	for addr, want := range words {
 		becomes(t, m, addr, Down, want)
 	}
@@ -156,17 +156,17 @@ func TestAnySource(t *testing.T) {
 func TestSourceChanges(t *testing.T) {
 	a, _ := pair(t)
 	a.ip("addr add 192.0.2.11/24 dev a0")
-	m := watch(t, Config{listen: a.listen}, asks("192.0.2.2", "2001:db8::2")...)
+	m := watch(t, Config{listen: a.listen}, targets("192.0.2.2", "2001:db8::2")...)
 	becomes(t, m, "2001:db8::2", Up)
 	before := becomes(t, m, "192.0.2.2", Up)
-	moved := asks("192.0.2.2", "2001:db8::2")
+	moved := targets("192.0.2.2", "2001:db8::2")
 	moved[0].Source = ip("192.0.2.11")
 	m.Watch(moved)
 	eventually(t, soon, "answers to the other source", func() bool { return of(t, m, ip("192.0.2.2")).Answered > before.Answered+5 })
 	if s := of(t, m, ip("192.0.2.2")); s.State != Up || !s.Since.Equal(before.Since) {
 		t.Errorf("%+v, was %+v", s, before)
 	}
-	e := m.checker.(*echo)
+	e := m.checker.(*types).echo
 	sources := func() (all []string) {
 		e.mu.Lock()
 		defer e.mu.Unlock()

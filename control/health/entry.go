@@ -11,13 +11,18 @@ const rumourLife = 5 * time.Second
 
 // An entry is one target at work. Monitor.mu is over all of it.
 type entry struct {
-	target  Target
-	pace    pace
-	probe   probe
-	verdict verdict
+	target     Target
+	pace       pace
+	probe      probe
+	generation uint64 // of probe: results of others do not count
+	waits      bool   // what probe says of itself
+	gone       bool   // not watched any more
+	measure    *measure
+	verdict    verdict
 
 	round    uint64    // number of the last probe; the first is 1
 	due      time.Time // the next probe
+	promised time.Time // when that, or the open one, should begin, had nothing put it off
 	sent     time.Time // the open probe; zero: none is open
 	rumour   error     // why nothing is heard, since the last answer
 	rumourAt time.Time
@@ -30,49 +35,75 @@ type entry struct {
 	err     string
 	errAt   time.Time
 	latency time.Duration
+	late    time.Duration
 	counts  Counts
+	weight  Weight
+	unclear string // what is wrong with the weight
 }
 
 // aim sets what to do from now on. An open probe is given up.
 func (e *entry) aim(t Target, now time.Time) {
-	if !e.sent.IsZero() {
+	if e.open() {
 		e.counts.Untried++
 	}
-	e.target, e.pace = t, newPace(t.Addr, t.Source)
+	e.target, e.pace = t, newPace(t)
 	e.sent, e.rumour = time.Time{}, nil
 	e.due = now.Add(e.pace.phase(t.Interval))
-	e.wake = e.due
+	e.promised, e.wake = e.due, e.due
 }
+
+// inherit takes over what is known of the same question; all of it, if the
+// entry that knew it is gone.
+func (e *entry) inherit(old *entry, gone bool) {
+	e.verdict, e.since, e.reason, e.heard = old.verdict, old.since, old.reason, old.heard
+	e.weight, e.unclear = old.weight, old.unclear
+	if gone {
+		e.err, e.errAt, e.latency, e.counts = old.err, old.errAt, old.latency, old.counts
+		if old.open() {
+			e.counts.Untried++
+		}
+	}
+}
+
+// open says whether a probe is.
+func (e *entry) open() bool { return !e.sent.IsZero() }
 
 // begin opens the next round.
 func (e *entry) begin(now time.Time) {
 	e.round++
 	e.counts.Probes++
+	e.clock(now)
+}
+
+// clock sets the times of a round: when it is opened, and again, if it had to
+// wait, when it really begins.
+func (e *entry) clock(now time.Time) {
+	e.late = max(now.Sub(e.promised), 0)
 	e.sent = now
 	// Counted from now, so that no probe overtakes the one before.
 	e.due = now.Add(e.pace.gap(e.round, e.target.Interval))
 }
 
-// late says that a whole interval was missed: the process did not run. If all
+// missed says that a whole interval was missed: the process did not run. If all
 // targets went on at once their probes would be one burst.
-func (e *entry) late(now time.Time) bool { return now.Sub(e.due) > e.target.Interval }
+func (e *entry) missed(now time.Time) bool { return now.Sub(e.due) > e.target.Interval }
 
 // overdue says whether the open probe is out of time.
 func (e *entry) overdue(now time.Time) bool {
-	return !e.sent.IsZero() && now.Sub(e.sent) >= e.target.Timeout
+	return !e.waits && e.open() && now.Sub(e.sent) >= e.target.Timeout
 }
 
 // next is when something is due, if nothing is heard until then.
 func (e *entry) next() time.Time {
-	if e.sent.IsZero() {
-		return e.due
+	if e.open() && !e.waits {
+		return e.sent.Add(e.target.Timeout)
 	}
-	return e.sent.Add(e.target.Timeout)
+	return e.due
 }
 
 // timeout is the result of an open probe that nothing was heard of.
 func (e *entry) timeout(now time.Time) result {
-	err := fmt.Errorf("no answer in %v", e.target.Timeout)
+	err := fmt.Errorf("no answer within %v", e.target.Timeout)
 	if e.rumour != nil && now.Sub(e.rumourAt) < rumourLife {
 		err = fmt.Errorf("%w: %w", err, e.rumour)
 	}
@@ -88,14 +119,20 @@ func (e *entry) take(r result, now time.Time) Reason {
 	if r.round != e.round || e.sent.IsZero() {
 		return Unchanged // of a round that is over
 	}
-	e.sent = time.Time{}
+	if r.kind == begun {
+		e.clock(now)
+		return Unchanged
+	}
+	e.sent, e.promised = time.Time{}, e.due
 	if r.err != nil {
 		e.err, e.errAt = r.err.Error(), now
 	}
 	switch r.kind {
 	case answered:
 		e.latency, e.rumour = r.latency, nil
+		e.weight, e.unclear = r.weight, r.unclear
 		e.counts.Answered++
+		e.measure.answers.observe(r.latency)
 		return e.step(passed, now)
 	case refused:
 		e.counts.Failed++
@@ -111,7 +148,9 @@ func (e *entry) expires() time.Time {
 	if e.heard.IsZero() {
 		return time.Time{}
 	}
-	return e.heard.Add(e.target.patience())
+	// While rounds are late verdicts last longer, or few workers would be no
+	// verdicts at all.
+	return e.heard.Add(e.target.patience() + time.Duration(e.target.Fall+1)*e.late)
 }
 
 func (e *entry) step(in input, now time.Time) Reason {
@@ -121,6 +160,9 @@ func (e *entry) step(in input, now time.Time) Reason {
 	}
 	v, why := e.verdict.step(in, e.target.Rise, e.target.Fall)
 	e.verdict = v
+	if v.state != Up {
+		e.weight, e.unclear = Weight{}, ""
+	}
 	if why != Unchanged {
 		e.since, e.reason = now, why
 	}
@@ -130,7 +172,8 @@ func (e *entry) step(in input, now time.Time) Reason {
 func (e *entry) status() Status {
 	return Status{
 		Target: e.target, State: e.verdict.state, Since: e.since, Reason: e.reason,
-		Error: e.err, ErrorAt: e.errAt, Latency: e.latency, Counts: e.counts,
+		Error: e.err, ErrorAt: e.errAt, Latency: e.latency, Late: e.late, Counts: e.counts,
+		Weight: e.weight, WeightError: e.unclear,
 	}
 }
 

@@ -15,6 +15,7 @@ type fake struct {
 	ask func(p *fakeProbe, round uint64)
 
 	mu     sync.Mutex
+	queued bool // what probes say of themselves
 	opened []Target
 	ended  []Target
 	starts []started
@@ -49,7 +50,11 @@ func (f *fake) settle() {
 	}
 }
 
+func (f *fake) renew() {}
+
 func (f *fake) close() {}
+
+func (p *fakeProbe) waits() bool { return p.queued }
 
 func (p *fakeProbe) start(round uint64) {
 	p.mu.Lock()

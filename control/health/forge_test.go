@@ -97,8 +97,8 @@ func TestForgedReplies(t *testing.T) {
 	mode.Store(&truth)
 	b.forger("ip4:1", "192.0.2.2", &mode)
 	b.forger("ip6:58", "2001:db8::2", &mode)
-	m := watch(t, Config{listen: a.listen}, asks("192.0.2.2", "2001:db8::2")...)
-	e := m.checker.(*echo)
+	m := watch(t, Config{listen: a.listen}, targets("192.0.2.2", "2001:db8::2")...)
+	e := m.checker.(*types).echo
 	strange := func() uint64 {
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -137,10 +137,10 @@ func TestAnswersOfOthers(t *testing.T) {
 	var mode atomic.Pointer[lie]
 	mode.Store(&relay)
 	b.forger("ip4:1", "192.0.2.2", &mode)
-	m := watch(t, Config{listen: a.listen}, asks("192.0.2.2", "192.0.2.3")...)
+	m := watch(t, Config{listen: a.listen}, targets("192.0.2.2", "192.0.2.3")...)
 	becomes(t, m, "192.0.2.2", Down)
 	becomes(t, m, "192.0.2.3", Down)
-	e := m.checker.(*echo)
+	e := m.checker.(*types).echo
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.strange < 5 {
@@ -176,7 +176,7 @@ func TestForgedErrors(t *testing.T) {
 	var mode atomic.Pointer[lie]
 	mode.Store(&unreachable)
 	b.forger("ip4:1", "192.0.2.2", &mode)
-	m := watch(t, Config{listen: a.listen}, asks("192.0.2.2")...)
+	m := watch(t, Config{listen: a.listen}, targets("192.0.2.2")...)
 	becomes(t, m, "192.0.2.2", Up)
 	told(m)
 	eventually(t, soon, "20 errors", func() bool { return errors.Load() >= 20 })
@@ -184,5 +184,5 @@ func TestForgedErrors(t *testing.T) {
 		t.Errorf("%+v", of(t, m, ip("192.0.2.2")))
 	}
 	silent.Store(true)
-	becomes(t, m, "192.0.2.2", Down, "no answer in 20ms: host unreachable, says 192.0.2.2")
+	becomes(t, m, "192.0.2.2", Down, "no answer within 20ms: host unreachable, says 192.0.2.2")
 }

@@ -4,7 +4,6 @@ import (
 	"container/heap"
 	"context"
 	"log/slog"
-	"net/netip"
 	"time"
 )
 
@@ -16,10 +15,11 @@ type start struct {
 
 // A change is a transition, for the log.
 type change struct {
-	addr     netip.Addr
+	target   Target
 	from, to State
-	why      Reason
+	why      Reason // Unchanged: only the weight is new
 	err      string
+	weight   Weight
 }
 
 // run is the loop: the one goroutine that starts probes and ends those that
@@ -66,13 +66,17 @@ func (m *Monitor) turn(now time.Time, starts []start) (_ []start, next time.Time
 		}
 		switch {
 		case e.due.After(now):
-		case e.late(now):
+			e.wake = e.next()
+		case e.open(): // it waits for its turn, or has only had that
+			e.wake = now.Add(max(breath, e.target.Interval>>jitterShift))
+		case e.missed(now):
 			e.due = now.Add(e.pace.phase(e.target.Interval))
+			e.wake = e.due
 		default:
 			e.begin(now)
 			starts = append(starts, start{e.probe, e.round})
+			e.wake = e.next()
 		}
-		e.wake = e.next()
 		heap.Fix(&m.queue, 0)
 	}
 	if len(m.queue) > 0 {
@@ -82,19 +86,22 @@ func (m *Monitor) turn(now time.Time, starts []start) (_ []start, next time.Time
 }
 
 // take is where checkers report to.
-func (m *Monitor) take(e *entry, r result) {
+func (m *Monitor) take(e *entry, generation uint64, r result) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.note(e, r, time.Now())
+	if e.generation == generation {
+		m.note(e, r, time.Now())
+	}
 }
 
 // note has an entry take a result. The lock is held.
 func (m *Monitor) note(e *entry, r result, now time.Time) {
-	if m.entries[e.target.Addr] != e || m.closed {
+	if e.gone || m.closed {
 		return // not watched any more
 	}
-	from := e.verdict.state
-	if why := e.take(r, now); why != Unchanged {
+	from, weight := e.verdict.state, e.weight
+	why := e.take(r, now)
+	if why != Unchanged || e.weight != weight {
 		m.changed(e, from, why)
 	}
 	if !m.ages && !e.heard.IsZero() {
@@ -105,7 +112,7 @@ func (m *Monitor) note(e *entry, r result, now time.Time) {
 
 // changed makes a transition known. The lock is held.
 func (m *Monitor) changed(e *entry, from State, why Reason) {
-	m.told = append(m.told, change{e.target.Addr, from, e.verdict.state, why, e.err})
+	m.told = append(m.told, change{e.target, from, e.verdict.state, why, e.err, e.weight})
 	poke(m.changes)
 	poke(m.wake) // for the log
 }
@@ -117,7 +124,21 @@ func (m *Monitor) speak() {
 	m.told = nil
 	m.mu.Unlock()
 	for _, c := range told {
-		level, words := slog.LevelInfo, []any{"address", c.addr, "state", c.to, "was", c.from, "reason", c.why}
+		words := []any{"address", c.target.Addr}
+		if c.target.Check.Type != ICMP {
+			words = append(words, "check", c.target.Check.Type, "port", c.target.Check.Port)
+		}
+		if c.target.VIP.IsValid() {
+			words = append(words, "vip", c.target.VIP)
+		}
+		if c.weight.Said {
+			words = append(words, "weight", c.weight)
+		}
+		if c.why == Unchanged {
+			m.log.Info("weight changed", words...)
+			continue
+		}
+		level, words := slog.LevelInfo, append(words, "state", c.to, "was", c.from, "reason", c.why)
 		if c.to != Up {
 			level, words = slog.LevelWarn, append(words, "error", c.err)
 		}

@@ -1,8 +1,6 @@
 package health
 
 import (
-	"cmp"
-	"container/heap"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -10,39 +8,6 @@ import (
 	"sync"
 	"time"
 )
-
-// Defaults of a [Target], and the shortest interval.
-const (
-	DefaultInterval = time.Second
-	DefaultRise     = 2
-	DefaultFall     = 3
-	MinInterval     = 10 * time.Millisecond
-)
-
-// A Target is an address that is to answer. Its identity is the address alone:
-// of two targets with the same, the first counts.
-type Target struct {
-	Addr   netip.Addr // IPv4, or IPv6 without a zone; IPv4 mapped into IPv6 is IPv4
-	Source netip.Addr // to ask from, one of this machine's own; zero: as the kernel chooses
-
-	// From one probe to the next it is Interval and up to a sixteenth more.
-	// 0: DefaultInterval; less than MinInterval: that.
-	Interval time.Duration
-	Timeout  time.Duration // for a probe to be answered; 0, or more than Interval: Interval
-	Rise     int           // answers in a row until it is Up; 0: DefaultRise
-	Fall     int           // failures in a row until it is Down; 0: DefaultFall
-}
-
-// normal returns t with one form for each meaning.
-func (t Target) normal() Target {
-	t.Addr, t.Source = t.Addr.Unmap(), t.Source.Unmap()
-	t.Interval = max(cmp.Or(t.Interval, DefaultInterval), MinInterval)
-	if t.Timeout <= 0 || t.Timeout > t.Interval {
-		t.Timeout = t.Interval
-	}
-	t.Rise, t.Fall = max(cmp.Or(t.Rise, DefaultRise), 1), max(cmp.Or(t.Fall, DefaultFall), 1)
-	return t
-}
 
 // Status is what a Monitor knows of a target.
 type Status struct {
@@ -53,7 +18,13 @@ type Status struct {
 	Error   string        // of the last probe that was not answered, in words; stays when others are
 	ErrorAt time.Time     // when that was; zero: never
 	Latency time.Duration // of the last answer; 0: there was none
+	Late    time.Duration // by how much the last probe began after its time: the machine is too busy, or there are too few workers
 	Counts
+
+	// What the last answer said of its weight, and if that cannot be understood,
+	// what is wrong with it. Nothing is known of the weight of what is not Up.
+	Weight      Weight
+	WeightError string
 }
 
 // Counts are since the target was first watched.
@@ -61,15 +32,22 @@ type Counts struct {
 	Probes   uint64 // begun; of which at most one is open, and the others ended as
 	Answered uint64
 	Failed   uint64 // no answer in time, or no way to the target
-	Untried  uint64 // could not be sent, or given up because the target's settings changed
+	Untried  uint64 // could not be sent, or given up because the target's settings changed, or ended at a time when this machine was stuck
 }
 
 // Config says how a Monitor works.
 type Config struct {
 	Log *slog.Logger // nil: none
 
-	checker checker                                            // nil: ICMP echo
+	// Workers bounds the probes, of all types but ICMP, that are under way at one
+	// time. 0: as many as the targets can need, if all of them hang, and at most
+	// as half of the files that the process may open. What has to wait for its
+	// turn is late, and never failed.
+	Workers int
+
+	checker checker                                            // nil: all types
 	listen  func(network, address string) (*net.IPConn, error) // nil: listenIP
+	enter   func(func() error) error                           // where sockets are made; nil: here
 }
 
 // A Monitor watches targets. Its methods may be called from any goroutine.
@@ -84,19 +62,21 @@ type Monitor struct {
 	workers sync.WaitGroup
 
 	// Checkers may hold locks of their own when they report: nothing of theirs
-	// but open is called under this one.
-	mu      sync.Mutex
-	entries map[netip.Addr]*entry
-	queue   queue
-	told    []change // transitions not yet in the log
-	ages    bool     // expire has a time to wake up at
-	closed  bool
+	// but open and renew is called under this one.
+	mu       sync.Mutex
+	entries  map[Target]*entry // by identity
+	first    map[netip.Addr]*entry
+	measures map[Check]*measure
+	queue    queue
+	told     []change // transitions not yet in the log
+	ages     bool     // expire has a time to wake up at
+	closed   bool
 }
 
 // New makes a Monitor without targets. The caller closes it.
 func New(c Config) *Monitor {
 	m := &Monitor{
-		log: c.Log, checker: c.checker, entries: map[netip.Addr]*entry{},
+		log: c.Log, checker: c.checker, entries: map[Target]*entry{}, measures: map[Check]*measure{},
 		changes: make(chan struct{}, 1), wake: make(chan struct{}, 1), ageing: make(chan struct{}, 1),
 		stop: make(chan struct{}),
 	}
@@ -104,74 +84,38 @@ func New(c Config) *Monitor {
 		m.log = slog.New(slog.DiscardHandler)
 	}
 	if m.checker == nil {
-		m.checker = newEcho(c.listen)
+		m.checker = newTypes(c)
 	}
 	m.workers.Go(m.run)
 	m.workers.Go(m.expire)
 	return m
 }
 
-// Watch replaces the set of targets. One whose address was in the set before
-// keeps state, counts and last error; if something else of it is new, its open
-// probe is given up. It returns at once; after Close it does nothing.
-func (m *Monitor) Watch(targets []Target) {
-	now := time.Now()
-	var ended []probe
-	m.mu.Lock()
-	if m.closed {
-		m.mu.Unlock()
-		return
-	}
-	wanted := make(map[netip.Addr]bool, len(targets))
-	for _, t := range targets {
-		t = t.normal()
-		if wanted[t.Addr] {
-			continue
-		}
-		wanted[t.Addr] = true
-		e := m.entries[t.Addr]
-		switch {
-		case e == nil:
-			e = &entry{since: now}
-			m.entries[t.Addr] = e
-			e.aim(t, now)
-			e.probe = m.checker.open(t, func(r result) { m.take(e, r) })
-			heap.Push(&m.queue, e)
-		case e.target != t:
-			if e.target.Source != t.Source {
-				ended = append(ended, e.probe)
-				e.probe = m.checker.open(t, func(r result) { m.take(e, r) })
-			}
-			e.aim(t, now)
-			heap.Fix(&m.queue, e.index)
-		}
-	}
-	for addr, e := range m.entries {
-		if !wanted[addr] {
-			delete(m.entries, addr)
-			heap.Remove(&m.queue, e.index)
-			ended = append(ended, e.probe)
-		}
-	}
-	m.mu.Unlock()
-	for _, p := range ended {
-		p.close()
-	}
-	poke(m.wake)
-}
-
-// State returns what is known of an address; Unknown if it is not watched.
+// State returns what is known of an address, by the first of its targets in the
+// last call of Watch; Unknown if it has none.
 func (m *Monitor) State(addr netip.Addr) State {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if e := m.entries[addr.Unmap()]; e != nil {
+	if e := m.first[addr.Unmap()]; e != nil {
 		return e.verdict.state
 	}
 	return Unknown
 }
 
-// Changes is sent to when the state of a target has changed, but not when Watch
-// adds or removes one. Changes not yet received are one. It is never closed.
+// Of returns what is known of a target; a State of Unknown, and nothing else, if
+// it is not watched.
+func (m *Monitor) Of(t Target) (s Status) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if e := m.entries[t.normal().identity()]; e != nil {
+		s = e.status()
+	}
+	return s
+}
+
+// Changes is sent to when the state of a target has changed, or the weight that
+// it wants, but not when Watch adds or removes one. Changes not yet received are
+// one. It is never closed.
 func (m *Monitor) Changes() <-chan struct{} { return m.changes }
 
 // Status lists all targets in order of address.
@@ -182,7 +126,43 @@ func (m *Monitor) Status() []Status {
 		all = append(all, e.status())
 	}
 	m.mu.Unlock()
-	slices.SortFunc(all, func(a, b Status) int { return a.Target.Addr.Compare(b.Target.Addr) })
+	slices.SortFunc(all, func(a, b Status) int { return a.Target.compare(b.Target) })
+	return all
+}
+
+// Load is how hard the checks work.
+type Load struct {
+	Targets int
+	Limit   int           // of workers
+	Busy    int           // workers: probes under way, of all types but ICMP
+	Waiting int           // probes that wait for a worker
+	Late    time.Duration // the most that the last probe of any target began after its time
+}
+
+// Load returns how hard the checks work.
+func (m *Monitor) Load() Load {
+	var l Load
+	if t, ok := m.checker.(*types); ok {
+		l.Limit, l.Busy, l.Waiting = t.dials.load()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l.Targets = len(m.entries)
+	for _, e := range m.entries {
+		l.Late = max(l.Late, e.late)
+	}
+	return l
+}
+
+// Latencies returns, for each check that is watched, how long the answers took
+// that passed, of all its targets together, since it was first watched.
+func (m *Monitor) Latencies() map[Check]Histogram {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make(map[Check]Histogram, len(m.measures))
+	for c, s := range m.measures {
+		all[c] = s.answers
+	}
 	return all
 }
 

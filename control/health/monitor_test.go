@@ -48,7 +48,7 @@ func TestRiseAndFall(t *testing.T) {
 		silent.Store(true)
 		lost := time.Now()
 		<-m.Changes()
-		if s := of(t, m, one); s.State != Down || s.Reason != Failed || s.Failed != 3 || s.Error != "no answer in 1s" || !s.ErrorAt.Equal(time.Now()) {
+		if s := of(t, m, one); s.State != Down || s.Reason != Failed || s.Failed != 3 || s.Error != "no answer within 1s" || !s.ErrorAt.Equal(time.Now()) {
 			t.Errorf("second change: %+v", s)
 		}
 		if took := time.Since(lost); took < 3*time.Second || took > 3*longestGap+time.Second {
@@ -68,7 +68,7 @@ func TestRiseAndFall(t *testing.T) {
 		synctest.Wait()
 		for _, want := range []string{
 			`level=INFO msg="health changed" address=192.0.2.1 state=up was=unknown reason=answers`,
-			`level=WARN msg="health changed" address=192.0.2.1 state=down was=up reason="does not answer" error="no answer in 1s"`,
+			`level=WARN msg="health changed" address=192.0.2.1 state=down was=up reason="does not answer" error="no answer within 1s"`,
 			`state=up was=down`,
 		} {
 			if !strings.Contains(log.String(), want) {
@@ -220,7 +220,7 @@ func TestLateAnswers(t *testing.T) {
 		}}}, target)
 		<-m.Changes()
 		time.Sleep(20 * time.Second)
-		if s := of(t, m, one); s.State != Down || s.Answered > 0 || s.Failed < 15 || s.Error != "no answer in 100ms" {
+		if s := of(t, m, one); s.State != Down || s.Answered > 0 || s.Failed < 15 || s.Error != "no answer within 100ms" {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -244,12 +244,12 @@ func TestRumours(t *testing.T) {
 		}
 		silent.Store(true)
 		time.Sleep(10 * time.Second)
-		if s := of(t, m, one); s.State != Down || s.Error != "no answer in 1s: host unreachable, says 192.0.2.254" {
+		if s := of(t, m, one); s.State != Down || s.Error != "no answer within 1s: host unreachable, says 192.0.2.254" {
 			t.Errorf("%+v", s)
 		}
 		quiet.Store(true)
 		time.Sleep(10 * time.Second)
-		if s := of(t, m, one); s.State != Down || s.Error != "no answer in 1s" {
+		if s := of(t, m, one); s.State != Down || s.Error != "no answer within 1s" {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -261,7 +261,7 @@ func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fake{ask: func(p *fakeProbe, round uint64) { p.answer(round, latency) }}
 		gone, comes := Target{Addr: ip("192.0.2.2")}, Target{Addr: ip("192.0.2.3")}
-		m := watch(t, Config{checker: f}, usual, gone, Target{Addr: ip("::ffff:192.0.2.1"), Interval: time.Hour})
+		m := watch(t, Config{checker: f}, usual, gone, Target{Addr: ip("::ffff:192.0.2.1"), Interval: time.Second, Source: ip("192.0.2.9")})
 		if s := m.Status(); len(s) != 2 || s[0].Target.Interval != time.Second || s[1].Target != (Target{
 			Addr: gone.Addr, Interval: DefaultInterval, Timeout: DefaultInterval, Rise: DefaultRise, Fall: DefaultFall}) {
 			t.Errorf("%+v", s)
@@ -291,7 +291,7 @@ func TestWatch(t *testing.T) {
 		if got := of(t, m, one); got.State != Up || !got.Since.Equal(before.Since) || got.Probes != before.Probes {
 			t.Errorf("%+v, was %+v", got, before)
 		}
-		if opened, ended := f.sessions(); len(opened) != 3 || len(ended) != 1 || ended[0].Addr != gone.Addr {
+		if opened, ended := f.sessions(); len(opened) != 4 || len(ended) != 2 || ended[0].Addr == ended[1].Addr {
 			t.Errorf("opened %v, ended %v", opened, ended)
 		}
 		if len(m.Status()) != 2 || m.State(comes.Addr) != Unknown || told(m) {
@@ -306,7 +306,7 @@ func TestWatch(t *testing.T) {
 		if got := of(t, m, one); got.State != Up || !got.Since.Equal(before.Since) {
 			t.Errorf("%+v, was %+v", got, before)
 		}
-		if opened, ended := f.sessions(); len(opened) != 4 || len(ended) != 3 {
+		if opened, ended := f.sessions(); len(opened) != 5 || len(ended) != 4 {
 			t.Errorf("opened %v, ended %v", opened, ended)
 		}
 		m.Watch(nil)
@@ -463,12 +463,12 @@ func TestNoBurst(t *testing.T) {
 
 // TestPaceIsTheTargets: the same target has the same pace in every process.
 func TestPaceIsTheTargets(t *testing.T) {
-	p := newPace(one, ip("192.0.2.11"))
+	p := newPace(Target{Addr: one, Source: ip("192.0.2.11")})
 	got := fmt.Sprint(p.phase(time.Second), p.gap(1, time.Second), p.gap(2, time.Second))
 	if want := "446.716226ms 1.054919377s 1.008267478s"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if p == newPace(one, ip("192.0.2.12")) || p == newPace(ip("192.0.2.2"), ip("192.0.2.11")) {
+	if p == newPace(Target{Addr: one, Source: ip("192.0.2.12")}) || p == newPace(Target{Addr: ip("192.0.2.2"), Source: ip("192.0.2.11")}) {
 		t.Error("two targets, or two nodes, have the same pace")
 	}
 }

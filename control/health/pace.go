@@ -1,6 +1,7 @@
 package health
 
 import (
+	"fmt"
 	"hash/fnv"
 	"math/bits"
 	"net/netip"
@@ -16,15 +17,18 @@ const jitterShift = 4
 const breath = time.Millisecond
 
 // A pace spreads the probes of one target over time. It is a function of
-// target and source alone, so a restarted node keeps its pace, and two nodes
+// target, check and source alone, so a restarted node keeps its pace, and two nodes
 // that probe the same target do not beat together.
 type pace uint64
 
-func newPace(addr, source netip.Addr) pace {
+func newPace(t Target) pace {
 	h := fnv.New64a()
-	for _, a := range []netip.Addr{addr, source} {
+	for _, a := range []netip.Addr{t.Addr, t.Source} {
 		b := a.As16()
 		h.Write(b[:])
+	}
+	if t.Check != (Check{}) || t.VIP.IsValid() {
+		fmt.Fprint(h, t.VIP, t.Check)
 	}
 	return pace(h.Sum64())
 }

@@ -1,8 +1,6 @@
 package health
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
@@ -25,13 +23,18 @@ const (
 // A socket asks from one source address. echo.mu is over all of it.
 type socket struct {
 	source   netip.Addr
-	sessions map[netip.Addr]*session // by target
-	conn     *net.IPConn             // nil: not open
+	sessions map[peer]*session
+	conn     *net.IPConn // nil: not open
 	raw      syscall.RawConn
-	id       uint16    // the identifier of all requests; random, since others on this machine ask too
 	err      error     // why it cannot be used; nil: it can
 	checked  time.Time // when that was found
 	in       [longest]byte
+}
+
+// A peer is whom a message is from, and which of our sessions it is for.
+type peer struct {
+	addr netip.Addr
+	id   uint16
 }
 
 // listenIP opens a raw socket for what arrives for an address.
@@ -72,9 +75,7 @@ func (k *socket) open(e *echo) error {
 		conn.Close()
 		return err
 	}
-	var id [2]byte
-	_, _ = rand.Read(id[:]) // it never fails
-	k.conn, k.raw, k.id = conn, raw, binary.NativeEndian.Uint16(id[:])
+	k.conn, k.raw = conn, raw
 	e.readers.Go(func() { k.read(e, raw) })
 	return nil
 }
@@ -138,17 +139,11 @@ func enlarge(conn *net.IPConn) error {
 
 // send sends the request of a session, or fails at once.
 func (k *socket) send(s *session) (err error) {
-	b, err := request(s.addr, k.id, s.seq, s.token)
+	b, err := request(s.addr, s.id, s.seq, s.token)
 	if err != nil {
 		return err
 	}
-	var to unix.Sockaddr
-	if s.addr.Is4() {
-		to = &unix.SockaddrInet4{Addr: s.addr.As4()}
-	} else {
-		to = &unix.SockaddrInet6{Addr: s.addr.As16()}
-	}
-	if e := k.raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), b, unix.MSG_DONTWAIT, to) }); e != nil {
+	if e := k.raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), b, unix.MSG_DONTWAIT, sockaddr(s.addr, 0)) }); e != nil {
 		return e
 	}
 	return err

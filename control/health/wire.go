@@ -34,9 +34,11 @@ const (
 const (
 	len4     = 20
 	proto4At = 9
+	src4At   = 12
 	dst4At   = 16
 	len6     = 40
 	proto6At = 6
+	src6At   = 8
 	dst6At   = 24
 )
 
@@ -67,11 +69,56 @@ var (
 // request makes an echo request. Of ICMPv6 the kernel makes the checksum
 // (RFC 3542 section 3.1).
 func request(to netip.Addr, id, seq uint16, t token) ([]byte, error) {
-	m := icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: int(id), Seq: int(seq), Data: t[:]}}
+	return echoRequest(to, id, seq, t).Marshal(nil)
+}
+
+func echoRequest(to netip.Addr, id, seq uint16, t token) *icmp.Message {
+	m := &icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: int(id), Seq: int(seq), Data: t[:]}}
 	if to.Is6() {
 		m.Type = ipv6.ICMPTypeEchoRequest
 	}
-	return m.Marshal(nil)
+	return m
+}
+
+const (
+	ttl      = 64
+	length4  = 2
+	ttl4At   = 8
+	sum4At   = 10
+	length6  = 4
+	ttl6At   = 7
+	version4 = 4<<4 | len4>>2
+	version6 = 6 << 4
+)
+
+// wholeRequest makes an IP packet of an echo request, with room of GRE's length
+// before it.
+func wholeRequest(from, to netip.Addr, id, seq uint16, t token) ([]byte, error) {
+	m := echoRequest(to, id, seq, t)
+	if to.Is6() {
+		body, err := m.Marshal(icmp.IPv6PseudoHeader(from.AsSlice(), to.AsSlice()))
+		b := make([]byte, greLen+len6, greLen+len6+len(body))
+		h := b[greLen:]
+		h[0], h[proto6At], h[ttl6At] = version6, unix.IPPROTO_ICMPV6, ttl
+		binary.BigEndian.PutUint16(h[length6:], uint16(len(body)))
+		copy(h[src6At:], from.AsSlice())
+		copy(h[dst6At:], to.AsSlice())
+		return append(b, body...), err
+	}
+	body, err := m.Marshal(nil)
+	b := make([]byte, greLen+len4, greLen+len4+len(body))
+	h := b[greLen:]
+	h[0], h[proto4At], h[ttl4At] = version4, unix.IPPROTO_ICMP, ttl
+	binary.BigEndian.PutUint16(h[length4:], uint16(len4+len(body)))
+	copy(h[src4At:], from.AsSlice())
+	copy(h[dst4At:], to.AsSlice())
+	sum := uint32(0)
+	for i := 0; i < len4; i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(h[i:]))
+	}
+	sum = sum>>16 + sum&0xffff
+	binary.BigEndian.PutUint16(h[sum4At:], ^uint16(sum>>16+sum))
+	return append(b, body...), err
 }
 
 // A message is what a socket heard.
