@@ -1,6 +1,8 @@
 package bgp
 
 import (
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -8,9 +10,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// birdNode is a BIRD's session with the node on link 1.
 const birdNode = `
-protocol bgp n1 from node { neighbor 10.0.1.11 as 64512; %s }
+protocol bgp n1 from node { neighbor 10.0.1.11 as 64512; }
 `
+
+// birdNodeWith is one with a password.
+func birdNodeWith(password string) string {
+	return strings.Replace(birdNode, "}", `password "`+password+`"; }`, 1)
+}
 
 // TestAttributes sends routes of both families over one session by IPv4, and
 // over one by IPv6, with all that a route and a peer may add.
@@ -88,4 +96,97 @@ func sockets(t testing.TB) (open []string) {
 		open = append(open, f[0]+" "+f[4])
 	}
 	return open
+}
+
+// TestBySix has one session by IPv6, with the IPv4 routes on it.
+func TestBySix(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	router := newNS(t)
+	router.join(1)
+	b := newBird(router, `protocol bgp n1 from node { neighbor 2001:db8:1::11 as 64512; }`)
+	s := newSpeaker(t)
+	p := peerOn(1)
+	p.Address, p.NextHop6 = addr("2001:db8:1::1"), addr("2001:db8:1::11")
+	announce(t, s, routes(vip4, vip6)...)
+	configure(t, s, settings(p))
+	waitUp(t, s)
+	eventually(t, 3*time.Second, "routes in the router's kernel", func() bool {
+		return slices.Equal(router.kernel(vip4), []string{"10.0.1.11"}) && slices.Equal(router.kernel(vip6), []string{"2001:db8:1::11"})
+	})
+	if hop := b.route(vip4)["next_hop"]; hop != "10.0.1.11" {
+		t.Errorf("next hop %s", hop)
+	}
+}
+
+// TestAnnounce brings the announced routes from one set to another, with
+// nothing sent for what stays.
+func TestAnnounce(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	router := newNS(t)
+	router.join(1)
+	b := newBird(router, birdNode)
+	s := newSpeaker(t)
+	configure(t, s, settings(peerOn(1)))
+	waitUp(t, s)
+	const more = "203.0.113.11/32"
+	took := func(do func()) time.Duration {
+		began := time.Now()
+		do()
+		return time.Since(began)
+	}
+	called := took(func() { announce(t, s, routes(vip4, more, vip6)...) })
+	seen := eventually(t, 3*time.Second, "three routes", func() bool { return b.count() == 3 })
+	sent := b.updates("n1")
+	called2 := took(func() { announce(t, s, routes(vip6, more, vip4)...) })
+	time.Sleep(50 * time.Millisecond)
+	if n := b.updates("n1"); n != sent {
+		t.Errorf("announced the same: %d updates were sent", n-sent)
+	}
+	if err := s.Withdraw(ctx, []netip.Prefix{prefix(more), prefix("192.0.2.0/24")}); err != nil {
+		t.Fatal(err)
+	}
+	gone := eventually(t, 3*time.Second, "one withdrawn", func() bool { return b.route(more) == nil && b.count() == 2 })
+	r := routes(vip4, vip6)
+	r[0].MED = ptr(5)
+	announce(t, s, r...)
+	eventually(t, 3*time.Second, "another MED", func() bool { return b.route(vip4)["med"] == "5" })
+	if n := b.updates("n1"); n != sent+2 {
+		t.Errorf("%d updates for a withdrawal and a change, want 2", n-sent)
+	}
+	announce(t, s)
+	eventually(t, 3*time.Second, "all withdrawn", func() bool { return b.count() == 0 })
+	t.Logf("Announce of 3 routes %v, seen in BIRD after %v (it is polled); of the same %v; withdrawn in BIRD after %v", called, seen, called2, gone)
+}
+
+// TestAggregated announces a covering prefix for the VIPs within.
+func TestAggregated(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	router := newNS(t)
+	router.join(1)
+	b := newBird(router, birdNode)
+	s := newSpeaker(t)
+	set := settings(peerOn(1))
+	set.Aggregate = []netip.Prefix{prefix("203.0.113.0/24")}
+	configure(t, s, set)
+	announce(t, s, routes(vip4, "203.0.113.11/32", "198.51.100.1/32")...)
+	waitUp(t, s)
+	has := func(prefixes ...string) func() bool {
+		return func() bool {
+			return b.count() == len(prefixes) && !slices.ContainsFunc(prefixes, func(p string) bool { return b.route(p) == nil })
+		}
+	}
+	eventually(t, 3*time.Second, "the aggregate and the VIP beside it", has("203.0.113.0/24", "198.51.100.1/32"))
+	announce(t, s, routes("203.0.113.11/32")...)
+	eventually(t, 3*time.Second, "the aggregate for the VIP left", has("203.0.113.0/24"))
+	announce(t, s)
+	eventually(t, 3*time.Second, "no aggregate for nothing", has())
+	announce(t, s, routes(vip4)...)
+	configure(t, s, settings(peerOn(1)))
+	eventually(t, 3*time.Second, "the VIP by itself", has(vip4))
 }

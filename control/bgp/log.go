@@ -128,7 +128,7 @@ func (s *sessions) read(address netip.Addr, l line) (told bool) {
 	case "failed to connect":
 		s.learn(address, failed, func(p peer) string { return p.noConnection(l.text("Error")) })
 	case "outgoing connection IO error":
-		s.learn(address, failed, peer.closedOnUs)
+		s.learn(address, failed, say(closedOnUs))
 	default:
 		return false
 	}

@@ -55,7 +55,7 @@ func (p peer) statements(asn uint32, set string, leaving bool) (list []*api.Stat
 	if p.MED != nil {
 		all.Med = &api.MedAction{Type: api.MedAction_TYPE_REPLACE, Value: int64(*p.MED)}
 	}
-	if p.LocalPref != nil && !leaving && !p.external(asn) {
+	if p.LocalPref != nil && !leaving && p.inside {
 		all.LocalPref = &api.LocalPrefAction{Value: *p.LocalPref}
 	}
 	if p.Prepend > 0 {

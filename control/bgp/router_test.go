@@ -61,18 +61,23 @@ func (b *bird) reconfigure(config string) {
 
 func (b *bird) ask(words ...string) string {
 	b.Helper()
-	out, err := exec.Command("birdc", append([]string{"-s", b.dir + "/ctl"}, words...)...).CombinedOutput()
+	out, err := b.try(words...)
 	if err != nil {
 		b.Fatalf("birdc %s: %v\n%s", words, err, out)
 	}
-	return string(out)
+	return out
+}
+
+func (b *bird) try(words ...string) (string, error) {
+	out, err := exec.Command("birdc", append([]string{"-s", b.dir + "/ctl"}, words...)...).CombinedOutput()
+	return string(out), err
 }
 
 // route gives the attributes of the best route, by BIRD's names without
 // "BGP."; nil: there is none.
 func (b *bird) route(prefix string) map[string]string {
 	b.Helper()
-	out := b.ask("show", "route", prefix, "primary", "all")
+	out, _ := b.try("show", "route", prefix, "primary", "all") // to find none is an error
 	attrs := map[string]string{}
 	for line := range strings.Lines(out) {
 		if name, value, ok := strings.Cut(strings.TrimSpace(line), ": "); ok && strings.HasPrefix(name, "BGP.") {

@@ -1,9 +1,11 @@
 package bgp
 
 import (
+	"context"
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -108,10 +110,36 @@ func (s *sessions) event(e *apiutil.WatchEventMessage_PeerEvent, at time.Time) {
 		one.ipv6 = one.peer.IPv6 && offers(e.Peer.State.RemoteCap, bgp.RF_IPv6_UC)
 		s.log.Info("bgp session is up", "peer", one.peer.Address, "asn", one.peer.ASN, "ipv4", one.ipv4, "ipv6", one.ipv6)
 	case was == Established:
-		one.since, one.ipv4, one.ipv6 = at, false, false
-		one.losses++
-		s.log.Warn("bgp session is lost", "peer", one.peer.Address, "reason", one.err)
+		s.lost(one, at)
+	case was == OpenConfirm && one.state == Idle:
+		if text := notOpened(e.Peer.State.DisconnectMessage); text != "" {
+			s.fail(one, text)
+		}
 	}
+	s.poke()
+}
+
+// lost is of a session that was up. gobgp's log has the reason before this,
+// unless it was told to drop the peer.
+func (s *sessions) lost(one *session, at time.Time) {
+	one.since, one.ipv4, one.ipv6 = at, false, false
+	one.losses++
+	level := slog.LevelWarn
+	if one.err == "" {
+		one.err, one.errAt = closedHere, at
+	}
+	if strings.HasPrefix(one.err, closedHere) {
+		level = slog.LevelInfo
+	}
+	s.log.Log(context.Background(), level, "bgp session is lost", "peer", one.peer.Address, "reason", one.err)
+}
+
+// fail is of a session that did not come up. The same reason is logged once.
+func (s *sessions) fail(one *session, text string) {
+	if text != one.err {
+		s.log.Warn("bgp session does not come up", "peer", one.peer.Address, "reason", text)
+	}
+	one.cause, one.err, one.errAt = "", text, time.Now()
 	s.poke()
 }
 
@@ -159,17 +187,14 @@ func (s *sessions) learn(address netip.Addr, n note, words func(peer) string) {
 	switch {
 	case n == cause && one.cause == "":
 		one.cause = text
-		return
-	case n == cause:
-		return
-	case n == ended && one.cause != "":
-		text = one.cause
+	case n == ended:
+		if one.cause != "" {
+			text = one.cause
+		}
+		one.cause, one.err, one.errAt = "", text, time.Now()
+	case n == failed:
+		s.fail(one, text)
 	}
-	if n == failed && text != one.err {
-		s.log.Warn("bgp session does not come up", "peer", address, "reason", text)
-	}
-	one.cause, one.err, one.errAt = "", text, time.Now()
-	s.poke()
 }
 
 // forget drops a cause that came to nothing.

@@ -87,6 +87,7 @@ const (
 type peer struct {
 	Peer
 	password string
+	inside   bool // of our own AS
 }
 
 // settle checks the settings as far as it takes to work by them (who typed
@@ -126,7 +127,7 @@ func (s Settings) settlePeer(p Peer) (one peer, err error) {
 	orElse(&p.BFD.Multiplier, usualMultiplier)
 	p.NextHop4 = s.nextHop(p, p.NextHop4, s.Source4)
 	p.NextHop6 = s.nextHop(p, p.NextHop6, s.Source6)
-	one.Peer = p
+	one.Peer, one.inside = p, p.ASN == s.ASN
 	switch {
 	case !p.Address.IsValid() || p.ASN == 0:
 		return one, errors.New("has no address or AS number")
@@ -182,9 +183,6 @@ func readPassword(path string) (string, error) {
 	}
 	return password, nil
 }
-
-// external says whether the peer is of another AS.
-func (p peer) external(asn uint32) bool { return p.ASN != asn }
 
 // listenPort is that of the first passive peer; 0: there is none.
 func listenPort(peers []peer) uint16 {

@@ -2,6 +2,7 @@ package bgp
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/osrg/gobgp/v4/pkg/packet/bgp"
@@ -22,14 +23,18 @@ func (p peer) noConnection(err string) string {
 		switch {
 		case p.TTLSecurity > 0:
 			why += fmt.Sprintf(", or the answer made more than ttl_security = %d hops", p.TTLSecurity)
-		case p.Multihop == 0:
-			why += ", or the router is more than one hop away, or wants ttl_security"
+		case p.near():
+			why += ", or it wants ttl_security"
 		}
 		return "no answer to TCP SYN to " + to + ": " + why
 	case strings.Contains(err, "connection refused"):
 		return "TCP to " + to + " was refused: no BGP listens there, or not to this node"
 	case strings.Contains(err, "no route to host"):
-		return "no route to host: the next hop does not answer ARP or ND, or a router on the way has none"
+		why := "no route to host: the next hop does not answer ARP or ND, or a router on the way has none"
+		if p.near() {
+			why += ", or it is more than one hop away and needs multihop"
+		}
+		return why
 	case strings.Contains(err, "network is unreachable"):
 		return "the kernel has no route to it"
 	case strings.Contains(err, "cannot assign requested address"):
@@ -40,10 +45,29 @@ func (p peer) noConnection(err string) string {
 	return "no TCP connection: " + err
 }
 
-// closedOnUs is of a connection that was closed before the router's OPEN.
-func (p peer) closedOnUs() string {
-	return "the router closed the connection without a word: it does not take this node as a neighbour, or has not our address as that of one"
+// near says that packets to the peer leave with a TTL of 1.
+func (p peer) near() bool { return !p.inside && p.Multihop == 0 && p.TTLSecurity == 0 }
+
+// What a router does that has not what we have.
+const (
+	closedOnUs = "the router closed the connection without a word: it does not take this node as a neighbour, or knows it by another address"
+	refusedUs  = "the router refused our OPEN, and does not say to us why: compare the AS numbers on both sides, and the router's log"
+)
+
+// notOpened puts gobgp's reason for the end of what was no session yet into
+// words; empty: what there is to say has been said.
+func notOpened(reason string) string {
+	switch reason {
+	case "invalid-msg":
+		return refusedUs
+	case "read-failed", "write-failed":
+		return closedOnUs
+	}
+	return ""
 }
+
+// closedHere begins what is said of sessions that this node ended.
+const closedHere = "closed by this node"
 
 // lost puts gobgp's reason for the end of a session into words.
 func lost(reason string) string {
@@ -55,7 +79,7 @@ func lost(reason string) string {
 	case "hold-timer-expired":
 		return "hold timer expired"
 	case "admin-down", "unknown", "dying":
-		return "closed by this node"
+		return closedHere
 	case "graceful-restart":
 		return "the TCP connection was lost; the router keeps our routes (graceful restart)"
 	}
@@ -71,13 +95,13 @@ func sentNotification(l line) string {
 	case code == bgp.BGP_ERROR_OPEN_MESSAGE_ERROR && sub == bgp.BGP_ERROR_SUB_BAD_BGP_IDENTIFIER:
 		return "the router has our router ID"
 	case code == bgp.BGP_ERROR_FSM_ERROR:
-		return "the router answered our OPEN with something else, as a rule a refusal: compare the AS numbers on both sides, and the router's log"
+		return refusedUs // it answered by something else than an OPEN, which is a NOTIFICATION as a rule
 	case code == bgp.BGP_ERROR_HOLD_TIMER_EXPIRED:
 		return "hold timer: nothing was heard"
 	case code == bgp.BGP_ERROR_CEASE && sub == bgp.BGP_ERROR_SUB_OTHER_CONFIGURATION_CHANGE:
-		return "closed by this node: its settings have changed"
+		return closedHere + ": its settings have changed"
 	}
-	return "closed by this node: " + notification(code, sub, l.text("Communicated-Reason"))
+	return closedHere + ": " + notification(code, sub, l.text("Communicated-Reason"))
 }
 
 // receivedNotification says what the router did not like.
@@ -88,9 +112,14 @@ func receivedNotification(l line) string {
 // notification names a NOTIFICATION by the words of RFC 4271, section 6, and of
 // RFC 4486, with the operator's own (RFC 9003) if there are some.
 func notification(code, sub uint8, communicated string) string {
-	text := strings.ToLower(bgp.NewNotificationErrorCode(code, sub).String())
+	text := bgp.NewNotificationErrorCode(code, sub).String() // "code 6(cease) subcode 4(administrative reset)"
+	if m := parts.FindStringSubmatch(text); m != nil {
+		text = m[1] + ", " + m[2]
+	}
 	if communicated != "" {
 		text += fmt.Sprintf(" (%q)", communicated)
 	}
 	return text
 }
+
+var parts = regexp.MustCompile(`^code \d+\((.+)\) subcode \d+\((.+)\)$`)
