@@ -25,7 +25,9 @@ import (
 	"guideway/pmd/memport"
 )
 
-const head = `[node]
+const head = `[reload]
+max_removed = "100%"
+[node]
 name   = "lb1"
 source = ["192.0.2.11"]
 [dpdk]
@@ -157,7 +159,7 @@ func (r *rig) reload(text string) []string {
 	r.t.Helper()
 	r.write(text)
 	r.log.take()
-	r.manager.serve(r.t.Context())
+	r.manager.serve(r.t.Context(), false)
 	return r.log.take()
 }
 

@@ -1,17 +1,27 @@
 package control
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"time"
+
+	"guideway/control/plan"
 )
 
 // lookPeriod is how often the manager looks at what nobody tells it of: the
 // ports' links, and whether a kernel interface is still as it should be.
 const lookPeriod = 500 * time.Millisecond
 
-// look mends the kernel's interfaces and says what cannot be reached.
-func (m *Manager) look() {
+// look mends the kernel's interfaces, says what cannot be reached, and ends the
+// wait of VIPs for verdicts that do not come.
+func (m *Manager) look(ctx context.Context) {
 	s := m.Status()
+	if time.Now().After(m.until) && slices.ContainsFunc(s.Plan.VIPs, func(v plan.VIP) bool { return v.Condition == plan.Waiting }) {
+		m.o.Log.Warn("not every backend has a verdict in time: VIPs are judged by those that have")
+		m.follow(ctx)
+		s = m.Status()
+	}
 	if m.o.Kernel != nil {
 		m.keepInterfaces(s.Config)
 	}

@@ -3,9 +3,13 @@
 //
 // A change goes one way, whatever its cause:
 //
-//	signal            -> config.Load -+
-//	routes, neighbours, links         +-> plan.Build -> lcore.Group.Publish -> lcore.Group.Await
-//	nodes that live or do not        -+
+//	signal, console, file -> config.Load -+
+//	health, operators' overrides          +-> plan.Build -> withdraw what is gone
+//	routes, neighbours, other nodes      -+      -> lcore.Group.Publish -> lcore.Group.Await
+//	                                             -> announce what is served now
+//
+// No core ever gets packets for a VIP that it has not read. Apart from that the
+// watchdog withdraws everything when a core stalls (watchdog.go).
 //
 // Until Publish nothing has changed, so a file with faults, or one that the
 // running process cannot follow, leaves everything as it is. docs/reload.md
@@ -45,6 +49,12 @@ type Options struct {
 	// Whoever made it closes it.
 	Nodes *health.Monitor
 
+	// Speaker announces the VIPs; nil: they are not.
+	Speaker Speaker
+
+	// LastGood is where the configuration in effect is kept.
+	LastGood LastGood
+
 	// AwaitLimit is how long cores may take to adopt a snapshot; 0: five
 	// seconds. They look for it once a turn, so a core that is later than
 	// this is stalled.
@@ -55,10 +65,19 @@ const usualAwaitLimit = 5 * time.Second
 
 // A Manager owns the desired state. Its Run is the only writer.
 type Manager struct {
-	o      Options
-	reload chan struct{}
-	said   map[string]string      // what logOnce has said. Run's own, and before it New's and Ready's
-	status atomic.Pointer[Status] // writer: New, then Run; readers: metrics, console
+	o         Options
+	reload    chan struct{}
+	requests  chan request
+	announcer *announcer
+	until     time.Time              // so long VIPs may wait for verdicts. Run's own, as said
+	said      map[string]string      // what logOnce has said. Run's own, and before it New's and Ready's
+	status    atomic.Pointer[Status] // writer: New, then Run; readers: metrics, console
+}
+
+// A request is something that Run does for somebody who waits.
+type request struct {
+	do   func(context.Context) error
+	done chan error
 }
 
 // New plans for the first configuration and publishes that. Cores take it over
@@ -67,7 +86,9 @@ func New(o Options) (*Manager, error) {
 	if o.AwaitLimit == 0 {
 		o.AwaitLimit = usualAwaitLimit
 	}
-	m := &Manager{o: o, reload: make(chan struct{}, 1), said: map[string]string{}}
+	m := &Manager{o: o, reload: make(chan struct{}, 1), requests: make(chan request), said: map[string]string{}}
+	m.announcer = newAnnouncer(o.Speaker, o.Log)
+	m.wait(o.Config)
 	first := Status{Config: o.Config, Warnings: o.Warnings, LastSuccessful: true}
 	if err := m.plan(&first, 1, nil); err != nil {
 		return nil, m.faults(err)
@@ -78,12 +99,14 @@ func New(o Options) (*Manager, error) {
 }
 
 // Ready waits until every core works by the first snapshot and, where next hops
-// are learnt, for a while until those of all backends are known. It comes
-// before Run.
+// are learnt, for a while until those of all backends are known; then it
+// announces what is served. It comes before Run.
 func (m *Manager) Ready(ctx context.Context) error {
 	if err := m.o.Group.Await(ctx, m.Status().Plan.Snapshot.Generation); err != nil {
 		return err
 	}
+	m.keepLastGood(m.o.Config)
+	defer func() { m.announcer.enter(ctx, m.Status().Plan.Routes()) }()
 	patience := time.NewTimer(resolveLimit)
 	defer patience.Stop()
 	for len(m.Status().Plan.Unreachable) > 0 && m.o.Kernel != nil {
@@ -116,6 +139,29 @@ func (m *Manager) Reload() {
 	}
 }
 
+// ReloadNow loads the file again and returns when it is in effect, or why it is
+// not. With force it may remove more of a VIP's backends at once than
+// [reload].max_removed lets a signal do.
+func (m *Manager) ReloadNow(ctx context.Context, force bool) error {
+	return m.do(ctx, func(ctx context.Context) error { return m.serve(ctx, force) })
+}
+
+// do has Run do something, and returns what came of it.
+func (m *Manager) do(ctx context.Context, what func(context.Context) error) error {
+	r := request{what, make(chan error, 1)}
+	select {
+	case m.requests <- r:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-r.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Run serves requests, and follows what changes by itself, until ctx ends.
 func (m *Manager) Run(ctx context.Context) {
 	look := time.NewTicker(lookPeriod)
@@ -132,24 +178,26 @@ func (m *Manager) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-m.reload:
-			m.serve(ctx)
+			m.serve(ctx, false)
+		case r := <-m.requests:
+			r.done <- r.do(ctx)
 		case <-network:
 			m.follow(ctx)
 		case <-nodes:
 			m.tellNodes(m.Status().Config)
 			m.follow(ctx)
 		case <-look.C:
-			m.look()
+			m.look(ctx)
 		}
 	}
 }
 
 // serve does one reload and accounts for it. A file that says what is in
 // effect already goes the same way: that mends what was late or refused before.
-func (m *Manager) serve(ctx context.Context) {
+func (m *Manager) serve(ctx context.Context, force bool) error {
 	began := time.Now()
 	last := m.Status()
-	next, err := m.load(last)
+	next, err := m.load(last, force)
 	if err != nil {
 		faults := m.faults(err)
 		rejected := *last
@@ -157,13 +205,11 @@ func (m *Manager) serve(ctx context.Context) {
 		rejected.LastSuccessful, rejected.LastError = false, faults
 		m.status.Store(&rejected)
 		m.logRejected(faults)
-		return
+		return faults
 	}
-	m.publish(next)
-	generation := next.Plan.Snapshot.Generation
-	err = m.await(ctx, generation)
+	err = m.apply(ctx, next)
 	if ctx.Err() != nil {
-		return // we are stopping, and so are the cores
+		return ctx.Err() // we are stopping, and so are the cores
 	}
 	ended := *next
 	ended.LastSuccessful, ended.LastError = err == nil, err
@@ -171,15 +217,17 @@ func (m *Manager) serve(ctx context.Context) {
 		ended.Reloads.Late++
 		m.status.Store(&ended)
 		m.o.Log.Error("reloaded, but not on every core", "error", err)
-		return
+		return err
 	}
 	ended.Reloads.Success++
 	m.status.Store(&ended)
-	m.o.Log.Info("reloaded", "generation", generation, "vips", len(next.Plan.VIPs), "took", time.Since(began).Round(time.Microsecond))
+	m.keepLastGood(ended.Config)
+	m.o.Log.Info("reloaded", "generation", ended.Plan.Snapshot.Generation, "vips", len(ended.Plan.VIPs), "took", time.Since(began).Round(time.Microsecond))
+	return nil
 }
 
 // load reads the file and plans for it. Nothing changes.
-func (m *Manager) load(last *Status) (*Status, error) {
+func (m *Manager) load(last *Status, force bool) (*Status, error) {
 	c, warnings, err := config.Load(m.o.Path)
 	if err != nil {
 		return nil, err
@@ -189,8 +237,14 @@ func (m *Manager) load(last *Status) (*Status, error) {
 	}
 	next := *last
 	next.Config, next.Warnings = c, warnings
+	m.wait(c)
 	if err := m.plan(&next, last.Plan.Snapshot.Generation+1, last.Plan); err != nil {
 		return nil, err
+	}
+	if !force {
+		if err := tooMuch(last.Plan, next.Plan, c.Reload.MaxRemoved); err != nil {
+			return nil, err
+		}
 	}
 	if !slices.Equal(warnings, last.Warnings) {
 		for _, w := range warnings {
@@ -200,18 +254,17 @@ func (m *Manager) load(last *Status) (*Status, error) {
 	return &next, nil
 }
 
-// follow plans anew for the configuration in effect, because the network or the
-// fleet has changed.
+// follow plans anew for the configuration in effect, because something around
+// it has changed: health, the network, the fleet.
 func (m *Manager) follow(ctx context.Context) {
 	next := *m.Status()
 	if err := m.plan(&next, next.Plan.Snapshot.Generation+1, next.Plan); err != nil {
-		m.logOnce("follow", err, "cannot follow the network: nothing has changed")
+		m.logOnce("follow", err, "cannot follow what changes around us: nothing has changed here")
 		return
 	}
-	m.publish(&next)
-	err := m.await(ctx, next.Plan.Snapshot.Generation)
+	err := m.apply(ctx, &next)
 	if ctx.Err() == nil {
-		m.logOnce("follow", err, "followed the network, but not on every core")
+		m.logOnce("follow", err, "followed what changes around us, but not on every core")
 	}
 }
 
@@ -221,7 +274,7 @@ func (m *Manager) plan(s *Status, generation uint64, previous *plan.Plan) (err e
 	began := time.Now()
 	in := plan.Input{
 		Config: s.Config, Ports: facts(m.o.Ports), Generation: generation, Previous: previous, Workers: m.o.Workers,
-		Down: m.down(),
+		Down: m.down(), Patient: began.Before(m.until), Overrides: s.Overrides,
 	}
 	if m.o.Kernel != nil {
 		in.NextHops = nextHops(s.Config, m.o.Kernel.View())
@@ -229,6 +282,21 @@ func (m *Manager) plan(s *Status, generation uint64, previous *plan.Plan) (err e
 	s.Plan, err = plan.Build(in)
 	s.Planned = time.Since(began)
 	return err
+}
+
+// apply brings a plan into effect, in the order in which no packet is lost: what
+// is served no more is withdrawn, the cores get the plan and say that they have
+// it, and only then is announced what they serve. A core that is late keeps new
+// routes back.
+func (m *Manager) apply(ctx context.Context, next *Status) error {
+	routes := next.Plan.Routes()
+	m.announcer.leave(ctx, routes)
+	m.publish(next)
+	if err := m.await(ctx, next.Plan.Snapshot.Generation); err != nil {
+		return err
+	}
+	m.announcer.enter(ctx, routes)
+	return nil
 }
 
 // publish gives the plan to the cores. The status comes first, so that no core
@@ -247,6 +315,21 @@ func (m *Manager) await(ctx context.Context, generation uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, m.o.AwaitLimit)
 	defer cancel()
 	return m.o.Group.Await(ctx, generation)
+}
+
+// wait gives VIPs that are new with c the time that their checks need for
+// verdicts.
+func (m *Manager) wait(c *config.Config) {
+	var longest time.Duration
+	for _, check := range c.Checks {
+		longest = max(longest, check.Interval*time.Duration(max(check.Rise, check.Fall)+1)+check.Timeout)
+	}
+	m.until = time.Now().Add(longest)
+}
+
+// keepLastGood keeps a configuration that is in effect.
+func (m *Manager) keepLastGood(c *config.Config) {
+	m.logOnce("last good", m.o.LastGood.save(c.Text()), "the configuration in effect cannot be kept for a start with a broken file")
 }
 
 // faults makes faults of the file of whatever keeps it from being loaded.

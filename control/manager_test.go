@@ -87,12 +87,12 @@ func TestRejectedReloads(t *testing.T) {
 	}{
 		"faults": {
 			oneVIP, strings.Replace(oneVIP, "4099", "4098\ncolour = 7", 1) + "[[vip]]\nname = \"none\"\n",
-			[]string{":25:14: vip.table_size: 4098", ":26:1: unknown key", ":27:3: [[vip]] is missing", ":27:3: [[vip]] is missing", ":27:3: [[vip]] is missing"},
+			[]string{":27:14: vip.table_size: 4098", ":28:1: unknown key", ":29:3: [[vip]] is missing", ":29:3: [[vip]] is missing", ":29:3: [[vip]] is missing"},
 		},
-		"syntax": {oneVIP, oneVIP + "[[vip\n", []string{":26:6: TOML syntax"}},
+		"syntax": {oneVIP, oneVIP + "[[vip\n", []string{":28:6: TOML syntax"}},
 		"restart": {
 			oneVIP, strings.NewReplacer("mtu = 1600", "mtu = 1500", "[1, 2]", "[1, 3]").Replace(oneVIP),
-			[]string{":5:1: dpdk.lcores is now [1 3], it was [1 2]: this needs a restart", ":14:1: port[0].mtu is now 1500"},
+			[]string{":7:1: dpdk.lcores is now [1 3], it was [1 2]: this needs a restart", ":16:1: port[0].mtu is now 1500"},
 		},
 		"missing": {oneVIP, "", []string{": no such file or directory"}},
 	} {
@@ -104,7 +104,7 @@ func TestRejectedReloads(t *testing.T) {
 			if c.text == "" {
 				os.Remove(r.path)
 			}
-			r.manager.serve(t.Context())
+			r.manager.serve(t.Context(), false)
 
 			lines := r.log.take()
 			want := len(c.want) + 1
@@ -160,8 +160,8 @@ func TestNewNamesEveryFault(t *testing.T) {
 func TestNoNextHopIsToldOf(t *testing.T) {
 	r := newRig(t, strings.Replace(oneVIP, "next_hop_mac", "# next_hop_mac", 1))
 	r.log.take()
-	r.manager.look()
-	r.manager.look()
+	r.manager.look(t.Context())
+	r.manager.look(t.Context())
 	want := `level=WARN msg="no next hop is known to backends or nodes: what is for them is dropped" error="[10.0.0.1 10.0.0.2]"`
 	if lines := r.log.take(); !slices.Equal(lines, []string{want}) {
 		t.Errorf("told of by %q, want %q", lines, want)
@@ -176,7 +176,7 @@ func TestNoNextHopIsToldOf(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.manager.publish(&next)
-	r.manager.look()
+	r.manager.look(t.Context())
 	if lines := r.log.take(); len(lines) != 1 || !strings.Contains(lines[0], "over: no next hop is known") {
 		t.Errorf("told by %q that it is over", lines)
 	}
@@ -241,7 +241,7 @@ func TestStopWhileAwaiting(t *testing.T) {
 	resume := r.stall(0)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	r.manager.serve(ctx)
+	r.manager.serve(ctx, false)
 	resume()
 	if lines := r.log.take(); len(lines) != 0 {
 		t.Errorf("logged %q", lines)

@@ -18,6 +18,10 @@ type Status struct {
 	Planned  time.Duration   // what making Plan took
 	Since    time.Time       // when Plan was published
 
+	// Overrides are what operators want of backends beside the file. It is
+	// replaced, never changed.
+	Overrides map[plan.Target]plan.Override
+
 	Reloads        Results // by how they ended
 	LastSuccessful bool    // the last load, the first one included
 	LastError      error   // nil if LastSuccessful

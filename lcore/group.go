@@ -18,6 +18,7 @@ type Group struct {
 	publishing sync.Mutex
 	asking     chan struct{} // holds a token while somebody waits for reports
 
+	pings   atomic.Uint32            // so many were sent
 	reports []atomic.Pointer[Report] // the last one of each worker; writer: who holds the token
 }
 
@@ -128,6 +129,25 @@ func (g *Group) Await(ctx context.Context, generation uint64) error {
 		return fmt.Errorf("cores %v have not taken over snapshot %d: %w", late, generation, err)
 	}
 	return nil
+}
+
+// Stalled asks every core for a sign of life, and returns the CPUs of those that
+// give none before ctx ends. Nobody else's asking gets in its way.
+func (g *Group) Stalled(ctx context.Context) (cpus []int) {
+	ping := g.pings.Add(1)
+	for _, w := range g.workers {
+		w.mail.ping.Store(ping)
+	}
+	wait(ctx, func() bool {
+		cpus = cpus[:0]
+		for _, w := range g.workers {
+			if int32(w.mail.pong.Load()-ping) < 0 {
+				cpus = append(cpus, w.cpu)
+			}
+		}
+		return len(cpus) == 0
+	})
+	return cpus
 }
 
 // Reports asks every core for its counters. A core that does not answer before

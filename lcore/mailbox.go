@@ -40,8 +40,10 @@ type mailbox struct {
 	edition atomic.Pointer[edition] // writer: control; reader: core
 	ask     atomic.Pointer[Report]  // writer: control; reader: core, which answers each pointer once
 	stop    atomic.Bool             // writer: control; reader: core
+	ping    atomic.Uint32           // writer: control; reader: core
 	_       [cacheLine]byte
 	echo    atomic.Uint64 // writer: core; reader: control
+	pong    atomic.Uint32 // the last ping seen. writer: core; reader: control
 	_       [cacheLine]byte
 }
 
@@ -71,6 +73,10 @@ var emptyProgram = func() Program {
 
 // adopt takes over what has been published since the last turn, and echoes it.
 func (w *Worker) adopt() {
+	if ping := w.mail.ping.Load(); ping != w.pong {
+		w.pong = ping
+		w.mail.pong.Store(ping)
+	}
 	e := w.mail.edition.Load()
 	if e.program == w.program {
 		return

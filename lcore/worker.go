@@ -99,6 +99,7 @@ type Worker struct {
 	self     address           // of this node among them
 	counters *counters
 	answered *Report // the last one asked for
+	pong     uint32  // the last ping seen
 
 	rx      pmd.Burst             // the burst at hand
 	items   [burst]item           // its frames that are still on their way

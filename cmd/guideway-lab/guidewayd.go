@@ -176,7 +176,7 @@ func startBalancer(ctx context.Context, t topology, path, config string) (*balan
 		return nil, err
 	}
 	b.log = newLogWatch(file)
-	b.process, err = start(t, "lb", "guidewayd", []string{path, "--config", b.config}, nil, b.log, b.log)
+	b.process, err = start(t, "lb", "guidewayd", []string{path, "--config", b.config, "--state", ""}, nil, b.log, b.log)
 	if err != nil {
 		return nil, err
 	}

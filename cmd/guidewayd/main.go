@@ -30,6 +30,7 @@ var version = "unversioned"
 
 func main() {
 	path := flag.String("config", "/etc/guideway/guideway.toml", "configuration `file`")
+	state := flag.String("state", "/var/lib/guideway", "`directory` for what outlives the process; empty: nothing does")
 	showVersion := flag.Bool("version", false, "print the version and exit")
 	flag.Parse()
 	if flag.NArg() != 0 {
@@ -42,7 +43,7 @@ func main() {
 		return
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if err := run(*path, log); err != nil {
+	if err := run(*path, *state, log); err != nil {
 		var faults config.Faults
 		if errors.As(err, &faults) {
 			fmt.Fprintln(os.Stderr, faults.Error())
@@ -61,11 +62,12 @@ const (
 )
 
 // run is the life of the daemon.
-func run(path string, log *slog.Logger) (err error) {
+func run(path, state string, log *slog.Logger) (err error) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
 
-	cfg, warnings, err := config.Load(path)
+	lastGood := control.LastGood{Dir: state, Path: path}
+	cfg, warnings, err := load(path, lastGood, log)
 	if err != nil {
 		return err
 	}
@@ -80,7 +82,7 @@ func run(path string, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, node.close()) }()
 
 	manager, err := control.New(control.Options{
-		Path: path, Config: cfg, Warnings: warnings, Group: node.group, Ports: node.ports, Kernel: node.kernel, Nodes: node.probes,
+		Path: path, Config: cfg, Warnings: warnings, Group: node.group, Ports: node.ports, Kernel: node.kernel, Nodes: node.probes, LastGood: lastGood,
 		Workers: node.controlCPUs, Log: log,
 	})
 	if err != nil {
@@ -107,6 +109,12 @@ func run(path string, log *slog.Logger) (err error) {
 		return err
 	}
 	go manager.Run(ctx)
+	go manager.Watch(ctx)
+	if cfg.Reload.Watch {
+		if err := manager.WatchFile(ctx, cfg.Reload.Settle); err != nil {
+			return err
+		}
+	}
 	log.Info("forwarding", "vips", len(cfg.VIPs), "ports", len(cfg.Ports), "lcores", fmt.Sprint(cfg.DPDK.Lcores), "metrics", server.URL())
 
 	for s := range signals {

@@ -21,6 +21,7 @@ type Config struct {
 	BGP       BGP
 	Console   Console
 	Metrics   Metrics
+	Reload    Reload
 
 	// VIPsElsewhere counts the VIPs of the file that belong to other shards.
 	// They are judged like the rest and then left out, so that nothing behind
@@ -28,6 +29,7 @@ type Config struct {
 	VIPsElsewhere int
 
 	file     string
+	text     []byte
 	where    map[string]pos       // of what a reload may not change: restart.go
 	resolved map[string][]Backend // by the VIP's pools: resolve.go
 }
@@ -71,8 +73,15 @@ func Parse(name string, data []byte) (*Config, Warnings, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return f.Config()
+	c, warnings, err := f.Config()
+	if c != nil {
+		c.text = data
+	}
+	return c, warnings, err
 }
+
+// Text is what was parsed. Read-only.
+func (c *Config) Text() []byte { return c.text }
 
 // Config judges the file. On faults the Config is nil.
 func (f *File) Config() (*Config, Warnings, error) {
@@ -112,6 +121,7 @@ type draft struct {
 	bgp       bgpDraft
 	console   Console
 	metrics   Metrics
+	reload    Reload
 
 	consoleAt, flowsAt pos
 	resolved           map[string][]Backend
@@ -137,13 +147,14 @@ func (r *reader) read(f *File, hostname string) *draft {
 	d.console = readConsole(console)
 	d.consoleAt = console.place("listen")
 	d.metrics = readMetrics(root.section("metrics"))
+	d.reload = readReload(root.section("reload"))
 	return d
 }
 
 func (d *draft) config() *Config {
 	c := &Config{
 		Node: d.node.Node, DPDK: d.dpdk.DPDK, Conntrack: d.conntrack, Fragments: d.fragments.Fragments, ICMP: d.icmp,
-		Checks: plain(d.checks), BGP: d.bgp.BGP, Console: d.console, Metrics: d.metrics,
+		Checks: plain(d.checks), BGP: d.bgp.BGP, Console: d.console, Metrics: d.metrics, Reload: d.reload,
 		resolved: d.resolved,
 	}
 	for _, p := range d.ports {

@@ -77,6 +77,7 @@ asn = 64500
 				ConnectRetry: 5 * time.Second, BFDInterval: 300 * time.Millisecond, BFDMultiplier: 3, IPv4: true, IPv6: true}}},
 		Console: Console{Sessions: 16, IdleTimeout: 10 * time.Minute},
 		Metrics: Metrics{Listen{"tcp", "127.0.0.1:9150"}},
+		Reload:  Reload{Settle: time.Second, MaxRemoved: 50},
 	}
 	if diff := cmp.Diff(want, got, plainC); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -209,6 +210,7 @@ listen = ":9151"
 				BFDMultiplier: 3, IPv6: true}}},
 		Console: Console{Listen{"tcp", "0.0.0.0:2323"}, secret, 16, 10 * time.Minute},
 		Metrics: Metrics{Listen{"tcp", ":9151"}},
+		Reload:  Reload{Settle: time.Second, MaxRemoved: 50},
 	}
 	if diff := cmp.Diff(want, got, plainC); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

@@ -11,7 +11,7 @@ import (
 // tables), what prepared headers are made of, and where servers listen.
 func restartOnly(section string) bool {
 	switch section {
-	case "node", "dpdk", "port", "conntrack", "conntrack.timeout", "fragments", "console", "metrics":
+	case "node", "dpdk", "port", "conntrack", "conntrack.timeout", "fragments", "console", "metrics", "reload":
 		return true
 	}
 	return false
@@ -46,6 +46,8 @@ func (c *Config) settings() []setting {
 	add("fragments.timeout", short(c.Fragments.Timeout))
 	add("console.listen", c.Console.Listen)
 	add("metrics.listen", c.Metrics.Listen)
+	add("reload.watch", c.Reload.Watch)
+	add("reload.settle", short(c.Reload.Settle))
 	for i, p := range c.Ports {
 		id := "port" + index(i) + "."
 		add(id+"name", p.Name)

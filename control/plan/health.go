@@ -116,7 +116,7 @@ func (b *builder) assess(v *VIP, c config.VIP) {
 	unknown := 0
 	for i := range v.Backends {
 		e := &v.Backends[i]
-		if !e.wanted() {
+		if !e.Wanted() {
 			continue
 		}
 		v.Wanted++
@@ -141,7 +141,7 @@ func (b *builder) assess(v *VIP, c config.VIP) {
 	case c.WhenDown == config.DownFailOpen && v.Wanted > 0:
 		v.Condition = FailOpen
 		for i := range v.Backends {
-			if e := &v.Backends[i]; e.wanted() {
+			if e := &v.Backends[i]; e.Wanted() {
 				e.State = fib.Serving
 			}
 		}
@@ -157,8 +157,8 @@ func (b *builder) assess(v *VIP, c config.VIP) {
 	}
 }
 
-// wanted tells whether file and operator want the backend to serve.
-func (e *Backend) wanted() bool { return e.Want == config.StateUp && e.Override == NoOverride }
+// Wanted tells whether file and operator want the backend to serve.
+func (e *Backend) Wanted() bool { return e.Want == config.StateUp && e.Override == NoOverride }
 
 // find finds a VIP of a plan, which may be nil.
 func (p *Plan) find(name string) (*VIP, bool) {

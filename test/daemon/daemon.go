@@ -94,7 +94,7 @@ func launch(t testing.TB, netns, dir, config string) *Daemon {
 	}
 	d := &Daemon{t: t, netns: netns, log: &logBuffer{}, config: filepath.Join(dir, "guideway.toml"), exit: make(chan struct{})}
 	d.Write(config)
-	argv := []string{bin, "--config", d.config}
+	argv := []string{bin, "--config", d.config, "--state", filepath.Join(dir, "state")}
 	if netns != "" {
 		// ip becomes guidewayd: the process id stays, and so does Pdeathsig.
 		argv = append([]string{"ip", "netns", "exec", netns}, argv...)
