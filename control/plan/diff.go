@@ -142,13 +142,13 @@ func compareVIP(before, after Side, name string) (d VIPDiff, changed bool) {
 		d.Kind, old = Added, &VIP{}
 	} else {
 		was = vipOf(before.Config, name)
-		d.Claim, d.Condition.Before, d.Slots = claim(was), old.Condition.String(), old.slots()
+		d.Claim, d.Condition.Before, d.Slots = Claim(was), old.Condition.String(), old.slots()
 	}
 	if !has {
 		d.Kind, now = Removed, &VIP{}
 	} else {
 		is = vipOf(after.Config, name)
-		d.Claim, d.Condition.After = claim(is), now.Condition.String()
+		d.Claim, d.Condition.After = Claim(is), now.Condition.String()
 		d.Slots = cmp.Or(now.slots(), d.Slots)
 	}
 	if d.Kind == Changed {
@@ -166,8 +166,8 @@ func vipOf(c *config.Config, name string) config.VIP {
 	return c.VIPs[i] // a plan has the VIPs of its configuration
 }
 
-// claim is what of the traffic a VIP takes, as people write it.
-func claim(v config.VIP) string {
+// Claim is what of the traffic a VIP takes, as people write it.
+func Claim(v config.VIP) string {
 	address := v.Prefix.String()
 	if v.Prefix.IsSingleIP() {
 		address = v.Prefix.Addr().String()

@@ -147,7 +147,7 @@ func (e *explainer) match() (verdict string) {
 	id := e.plan.Snapshot.Lookup(k)
 	if id < 0 {
 		for _, v := range e.around() {
-			e.step("vip", "not "+v.Name, "it takes %s", claim(v))
+			e.step("vip", "not "+v.Name, "it takes %s", Claim(v))
 		}
 		if e.config.ICMP.ClosedPort == config.ClosedPortDrop {
 			e.step("refuse", "dropped", "no VIP of this address has the protocol and port, and [icmp].closed_port is \"drop\"")
@@ -162,10 +162,10 @@ func (e *explainer) match() (verdict string) {
 			break
 		}
 		if other.Prefix.Bits() > vipOf(e.config, v.Name).Prefix.Bits() {
-			e.step("vip", "not "+other.Name, "its address is nearer, but it takes %s", claim(other))
+			e.step("vip", "not "+other.Name, "its address is nearer, but it takes %s", Claim(other))
 		}
 	}
-	e.VIP, e.Claim = v.Name, claim(vipOf(e.config, v.Name))
+	e.VIP, e.Claim = v.Name, Claim(vipOf(e.config, v.Name))
 	e.step("vip", v.Name, "it takes %s; it is %s, with %d of %d backends healthy, %d needed", e.Claim, v.Condition, v.Healthy, v.Wanted, v.Needed)
 	return ""
 }
@@ -190,7 +190,7 @@ func (e *explainer) echo() string {
 		return "icmp_dropped"
 	}
 	v := e.vip(service)
-	e.VIP, e.Claim = v.Name, claim(vipOf(e.config, v.Name))
+	e.VIP, e.Claim = v.Name, Claim(vipOf(e.config, v.Name))
 	e.step("echo", "forwarded", "icmp_echo of %s is \"forward\"", v.Name)
 	return e.track()
 }

@@ -1,0 +1,426 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+)
+
+// A session is one client. Its reader turns bytes into inputs, its run takes
+// them one by one: what comes while a command runs waits, and holds up the
+// client.
+type session struct {
+	server *Server
+	conn   net.Conn
+	peer   string
+	id     uint64
+
+	inputs chan input // closed by the reader
+	done   chan struct{}
+	next   *input // that ended a watch, and is yet to be obeyed
+
+	decoder decoder // the reader's; echoing and telnet under out
+	framed  bool    // answers end with a mark: see frameMark
+
+	out sync.Mutex // over writing to conn, and what both sides know of telnet
+}
+
+// An input is what a client says.
+type input struct {
+	event event
+	line  string
+}
+
+// frameMark begins the line that ends an answer, once a client has asked for it:
+// the mark, how the answer ended ("ok", "error", "again" with watch, "password"),
+// and the prompt. No answer has the mark in it.
+const frameMark = "\x1e"
+
+func newSession(s *Server, conn net.Conn, id uint64) *session {
+	return &session{server: s, conn: conn, peer: peer(conn), id: id, inputs: make(chan input), done: make(chan struct{})}
+}
+
+// run is the life of a session.
+func (s *session) run() {
+	defer s.conn.Close()
+	var reader sync.WaitGroup
+	reader.Go(s.read)
+	defer reader.Wait()
+	defer s.conn.Close()
+	defer close(s.done)
+	if !s.login() {
+		return
+	}
+	v := s.server.o.Node.Version()
+	if !s.framed {
+		s.say(fmt.Sprintf("Guideway %s on %s. help lists the commands, quit leaves.\n", v.Version, v.Node))
+	}
+	status := "ok"
+	for {
+		if s.prompt(status) != nil {
+			return
+		}
+		in, ok := s.await(s.server.o.Settings().IdleTimeout)
+		if !ok {
+			return
+		}
+		var err error
+		if status, err = s.obey(in); err != nil {
+			return
+		}
+	}
+}
+
+// prompt says that it is the client's turn.
+func (s *session) prompt(status string) error {
+	prompt := s.server.o.Node.Version().Node + "> "
+	if s.framed {
+		return s.mark(status, prompt)
+	}
+	return s.say(prompt)
+}
+
+func (s *session) mark(status, prompt string) error {
+	return s.write([]byte(frameMark + status + " " + prompt + "\n"))
+}
+
+// await returns the next input; not if the client is gone, or says nothing for
+// too long.
+func (s *session) await(limit time.Duration) (input, bool) {
+	if s.next != nil {
+		in := *s.next
+		s.next = nil
+		return in, true
+	}
+	idle := time.NewTimer(limit)
+	defer idle.Stop()
+	select {
+	case in, ok := <-s.inputs:
+		return in, ok
+	case <-idle.C:
+		s.say("\nnothing was said for " + span(limit) + ": goodbye\n")
+	case <-s.server.ctx.Done():
+	}
+	return input{}, false
+}
+
+// login asks for the password, if there is one.
+func (s *session) login() bool {
+	deadline := time.Now().Add(s.server.loginLimit)
+	for attempt := 0; attempt < loginAttempts; {
+		want, set, err := s.server.secret()
+		if err != nil {
+			s.server.o.Log.Error("console password is not known: nobody comes in", "error", err)
+			s.say("the password cannot be checked: see the log\n")
+			return false
+		}
+		if !set {
+			return true
+		}
+		if s.framed {
+			s.mark("password", "password: ")
+		} else {
+			s.hide(true)
+			s.say("password: ")
+		}
+		in, ok := s.await(time.Until(deadline))
+		switch {
+		case !ok || in.event != lineEnd && in.event != tooLong:
+			return false
+		case in.line == framesName:
+			s.framed = true
+			continue
+		}
+		if !s.framed {
+			s.hide(false)
+			s.say("\n")
+		}
+		if in.event == lineEnd && equal(in.line, want) {
+			return true
+		}
+		s.server.o.Log.Warn("console login failed", "peer", s.peer)
+		select {
+		case <-time.After(s.server.loginDelay):
+		case <-s.server.ctx.Done():
+			return false
+		}
+		attempt++
+		s.say("that is not the password\n")
+	}
+	return false
+}
+
+// hide has a telnet client stop or begin to show what is typed, by offering to
+// do that. Others see three odd bytes.
+func (s *session) hide(hide bool) {
+	s.out.Lock()
+	s.decoder.echoing = hide
+	s.out.Unlock()
+	offer := byte(telnetWONT)
+	if hide {
+		offer = telnetWILL
+	}
+	s.write([]byte{telnetIAC, offer, optionEcho})
+}
+
+// obey does what a line says, and tells how it went: "ok" or "error". An error
+// ends the session.
+func (s *session) obey(in input) (status string, err error) {
+	switch in.event {
+	case interrupt:
+		return "ok", s.say("\n")
+	case tooLong:
+		return "error", s.say(fmt.Sprintf("the line is longer than %d bytes\n", maxLine))
+	}
+	list, err := words(in.line)
+	if err != nil {
+		return "error", s.say(err.Error() + "\n")
+	}
+	list, f := split(list)
+	if len(list) == 0 {
+		return "ok", nil
+	}
+	cmd, rest, err := find(list)
+	if err != nil {
+		return "error", s.fail(err, f)
+	}
+	c := &call{node: s.server.o.Node, args: rest, flags: f}
+	began := time.Now()
+	a, err := s.do(cmd, c)
+	if cmd.changes {
+		s.audit(in.line, began, err)
+	}
+	switch {
+	case errors.Is(err, errQuit):
+		return "", err
+	case err != nil:
+		return "error", s.fail(err, f)
+	}
+	switch a := a.(type) {
+	case framing:
+		s.framed = true
+		return "ok", nil
+	case *watching:
+		return s.watch(a, f)
+	}
+	return "ok", s.answer(a, f)
+}
+
+// audit writes down what somebody changed, or tried to.
+func (s *session) audit(line string, began time.Time, err error) {
+	args := []any{"peer", s.peer, "session", s.id, "command", line, "took", time.Since(began).Round(time.Microsecond)}
+	if err != nil {
+		s.server.o.Log.Warn("console command failed", append(args, "error", err)...)
+		return
+	}
+	s.server.o.Log.Info("console command", args...)
+}
+
+// do runs a command. One that stops does so when the client says something; what
+// it says is yet to be obeyed.
+func (s *session) do(cmd *command, c *call) (a answer, err error) {
+	ctx, cancel := context.WithCancel(s.server.ctx)
+	defer cancel()
+	c.ctx = ctx
+	if !cmd.stops {
+		return s.guard(cmd, c)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		a, err = s.guard(cmd, c)
+	}()
+	inputs := s.inputs
+	for {
+		select {
+		case <-done:
+			return a, err
+		case in, ok := <-inputs:
+			inputs = nil
+			if ok { // a client that has said all it has to say still listens
+				cancel()
+				s.keep(in)
+			}
+		}
+	}
+}
+
+// keep keeps what ended something for later, unless that was all it was for.
+func (s *session) keep(in input) {
+	if in.event == lineEnd && strings.TrimSpace(in.line) != "" || in.event == tooLong {
+		s.next = &in
+	}
+}
+
+// guard runs a command so that a fault in it ends the command and nothing else:
+// packets do not stop for a table that is printed wrongly.
+func (s *session) guard(cmd *command, c *call) (a answer, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.server.o.Log.Error("console command panicked", "command", cmd.name, "error", p, "stack", string(debug.Stack()))
+			a, err = nil, errors.New("this is a fault of Guideway's: the log has the details")
+		}
+	}()
+	return cmd.run(c)
+}
+
+// watch repeats a command until the client says something.
+func (s *session) watch(w *watching, f flags) (status string, err error) {
+	tick := time.NewTicker(w.every)
+	defer tick.Stop()
+	for {
+		a, err := s.guard(w.command, &call{ctx: s.server.ctx, node: s.server.o.Node, args: w.args, flags: f})
+		if err != nil {
+			return "error", s.fail(err, f)
+		}
+		if !f.json && !s.framed {
+			s.say(fmt.Sprintf("-- %s, every %v; Enter ends it\n", time.Now().UTC().Format("15:04:05 UTC"), w.every))
+		}
+		if err := s.answer(a, f); err != nil {
+			return "", err
+		}
+		if s.framed {
+			s.mark("again", "")
+		}
+		select {
+		case <-tick.C:
+		case in, ok := <-s.inputs:
+			if !ok {
+				return "", errQuit
+			}
+			s.keep(in)
+			return "ok", nil
+		case <-s.server.ctx.Done():
+			return "", errQuit
+		}
+	}
+}
+
+// answer writes an answer in the form that was asked for.
+func (s *session) answer(a answer, f flags) error {
+	text, err := render(a, f.json, time.Now())
+	if err != nil {
+		return s.fail(err, f)
+	}
+	return s.say(text)
+}
+
+// render writes an answer as text or as JSON.
+func render(a answer, asJSON bool, now time.Time) (string, error) {
+	if asJSON {
+		b, err := json.MarshalIndent(a, "", "  ")
+		return string(b) + "\n", err
+	}
+	p := &page{now: now}
+	a.text(p)
+	return p.String(), nil
+}
+
+// fail says what went wrong.
+func (s *session) fail(err error, f flags) error {
+	text := err.Error()
+	if errors.Is(err, ErrForce) && !strings.Contains(text, "--force") {
+		text += ": " + ErrForce.Error()
+	}
+	if f.json {
+		b, err := json.Marshal(map[string]string{"error": text})
+		if err != nil {
+			return err
+		}
+		return s.say(string(b) + "\n")
+	}
+	return s.say(text + "\n")
+}
+
+// say writes text. Whatever it is made of (a backend's error, a name that somebody
+// typed), no control character but a new line reaches the client's terminal.
+func (s *session) say(text string) error {
+	text = strings.Map(func(r rune) rune {
+		if r != '\n' && unicode.IsControl(r) || r == unicode.ReplacementChar {
+			return '?'
+		}
+		return r
+	}, text)
+	s.out.Lock()
+	telnet := s.decoder.telnet
+	s.out.Unlock()
+	if telnet {
+		text = strings.ReplaceAll(text, "\n", "\r\n") // RFC 854; no byte of UTF-8 is IAC
+	}
+	return s.write([]byte(text))
+}
+
+// write writes within the time that a reader has for it.
+func (s *session) write(b []byte) error {
+	s.out.Lock()
+	defer s.out.Unlock()
+	for len(b) > 0 {
+		n := min(len(b), writeChunk)
+		s.conn.SetWriteDeadline(time.Now().Add(s.server.writeLimit))
+		if _, err := s.conn.Write(b[:n]); err != nil {
+			s.conn.Close() // half an answer helps nobody
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
+}
+
+// read turns bytes into inputs until the client ends, or must.
+func (s *session) read() {
+	defer close(s.inputs)
+	buffer := make([]byte, 4096)
+	for {
+		n, err := s.conn.Read(buffer)
+		for _, b := range buffer[:n] {
+			if !s.take(b) {
+				return
+			}
+		}
+		if err != nil {
+			if errors.Is(err, io.EOF) && s.decoder.unfinished() {
+				s.take('\n') // scripts forget the last one
+			}
+			return
+		}
+	}
+}
+
+// take takes one byte; more tells whether there may be others.
+func (s *session) take(b byte) (more bool) {
+	s.out.Lock()
+	e := s.decoder.take(b)
+	s.out.Unlock()
+	if len(s.decoder.reply) > 0 && s.write(s.decoder.reply) != nil {
+		return false
+	}
+	in := input{event: e}
+	switch e {
+	case nothing:
+		return true
+	case ayt:
+		return s.say("\nyes\n") == nil
+	case lineEnd:
+		in.line = string(s.decoder.line)
+	case flooding:
+		s.server.o.Log.Warn("console session closed: it floods", "peer", s.peer)
+		s.conn.Close()
+		return false
+	case ending:
+		return false
+	}
+	select {
+	case s.inputs <- in:
+		return true
+	case <-s.done:
+		return false
+	}
+}
