@@ -78,7 +78,11 @@ func TestDNS(t *testing.T) {
 		{"no answer", plain, Check{Query: "example", Answer: "192.0.2.99"}, `no record of type A, want "192.0.2.99"`},
 		{"no such name", plain, Check{Query: "no.example"}, "NXDOMAIN, want NOERROR"},
 		{"no such name, as is right", plain, Check{Query: "no.example", Rcode: dns.RcodeNameError}, ""},
-		{"refuses", nameServer(t, func(_ dns.ResponseWriter, m *dns.Msg) bool { m.Rcode = dns.RcodeRefused; m.Question = nil; return false }),
+		{"refuses", nameServer(t, func(_ dns.ResponseWriter, m *dns.Msg) bool {
+			m.Rcode = dns.RcodeRefused
+			m.Question = nil
+			return false
+		}),
 			Check{}, "REFUSED, want NOERROR"},
 		{"cut", cut, Check{Answer: "192.0.2.80"}, ""},
 		{"cut, and TCP hangs", nameServer(t, func(w dns.ResponseWriter, m *dns.Msg) bool { m.Truncated = true; return !udp(w) }),

@@ -54,10 +54,10 @@ func (e *entry) aim(t Target, now time.Time) {
 
 // inherit takes over what is known of the same question; all of it, if the
 // entry that knew it is gone.
-func (e *entry) inherit(old *entry, gone bool) {
+func (e *entry) inherit(old *entry) {
 	e.verdict, e.since, e.reason, e.heard = old.verdict, old.since, old.reason, old.heard
 	e.weight, e.unclear = old.weight, old.unclear
-	if gone {
+	if old.gone {
 		e.err, e.errAt, e.latency, e.counts = old.err, old.errAt, old.latency, old.counts
 		if old.open() {
 			e.counts.Untried++
@@ -72,13 +72,20 @@ func (e *entry) open() bool { return !e.sent.IsZero() }
 func (e *entry) begin(now time.Time) {
 	e.round++
 	e.counts.Probes++
+	if !e.waits {
+		e.late = max(now.Sub(e.promised), 0)
+	}
 	e.clock(now)
 }
 
-// clock sets the times of a round: when it is opened, and again, if it had to
-// wait, when it really begins.
-func (e *entry) clock(now time.Time) {
+// turn is when a round that had to wait really begins.
+func (e *entry) turn(now time.Time) {
 	e.late = max(now.Sub(e.promised), 0)
+	e.clock(now)
+}
+
+// clock sets the times of a round that begins.
+func (e *entry) clock(now time.Time) {
 	e.sent = now
 	// Counted from now, so that no probe overtakes the one before.
 	e.due = now.Add(e.pace.gap(e.round, e.target.Interval))
@@ -120,7 +127,7 @@ func (e *entry) take(r result, now time.Time) Reason {
 		return Unchanged // of a round that is over
 	}
 	if r.kind == begun {
-		e.clock(now)
+		e.turn(now)
 		return Unchanged
 	}
 	e.sent, e.promised = time.Time{}, e.due

@@ -145,7 +145,9 @@ func TestTLS(t *testing.T) {
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
 	plain, address, old := server("a.example", nil), server("127.0.0.1", nil), server("old", nil)
-	mutual := server("a.example", func(c *tls.Config) { c.ClientAuth, c.ClientCAs, c.MaxVersion = tls.RequireAndVerifyClientCert, pool, tls.VersionTLS12 })
+	mutual := server("a.example", func(c *tls.Config) {
+		c.ClientAuth, c.ClientCAs, c.MaxVersion = tls.RequireAndVerifyClientCert, pool, tls.VersionTLS12
+	})
 	ours := ca.pem("Test CA")
 	for _, c := range []struct {
 		what   string

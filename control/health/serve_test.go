@@ -63,10 +63,10 @@ func holds(t testing.TB, what string, r result, want string) {
 }
 
 // serve runs a server on loopback that handles each connection by talk, and
-// closes it.
+// closes it. It hears all of 127/8.
 func serve(t testing.TB, talk func(net.Conn)) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", "0.0.0.0:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func serve(t testing.TB, talk func(net.Conn)) netip.AddrPort {
 		l.Close()
 		all.Wait()
 	})
-	return l.Addr().(*net.TCPAddr).AddrPort()
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), l.Addr().(*net.TCPAddr).AddrPort().Port())
 }
 
 // serveUDP answers datagrams; nil: with nothing.
@@ -225,8 +225,12 @@ func (a *authority) make(name string, c *x509.Certificate, by *authority) (*x509
 	return made, key
 }
 
-func (a *authority) pem(name string) string   { return filepath.Join(a.dir, strings.ReplaceAll(name, " ", "-")+".pem") }
-func (a *authority) keyOf(name string) string { return filepath.Join(a.dir, strings.ReplaceAll(name, " ", "-")+".key") }
+func (a *authority) pem(name string) string {
+	return filepath.Join(a.dir, strings.ReplaceAll(name, " ", "-")+".pem")
+}
+func (a *authority) keyOf(name string) string {
+	return filepath.Join(a.dir, strings.ReplaceAll(name, " ", "-")+".key")
+}
 
 // server makes a certificate for hosts, whose files begin with the first.
 func (a *authority) server(hosts ...string) {

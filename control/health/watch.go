@@ -45,6 +45,7 @@ func (m *Monitor) Watch(targets []Target) {
 	}
 	// What is known of a question outlives the target that asked it.
 	var before map[Target]*entry
+	var gone []*entry
 	if len(fresh) > 0 {
 		before = make(map[Target]*entry, len(m.entries))
 	}
@@ -56,19 +57,23 @@ func (m *Monitor) Watch(targets []Target) {
 			delete(m.entries, id)
 			heap.Remove(&m.queue, e.index)
 			ended = append(ended, e.probe)
-			m.unmeasure(e)
+			e.gone = true
+			gone = append(gone, e)
 		}
 	}
 	for _, e := range fresh {
 		t := e.target
 		e.since = now
 		if old := before[t.question()]; old != nil {
-			e.inherit(old, wanted[old.target.identity()] == nil)
+			e.inherit(old)
 		}
 		m.measure(e, t.Check)
 		m.entries[t.identity()] = e
 		m.open(e, t, now)
 		heap.Push(&m.queue, e)
+	}
+	for _, e := range gone {
+		m.unmeasure(e)
 	}
 	m.mu.Unlock()
 	for _, p := range ended {
@@ -99,7 +104,6 @@ func (m *Monitor) measure(e *entry, c Check) {
 }
 
 func (m *Monitor) unmeasure(e *entry) {
-	e.gone = true
 	if e.measure.uses--; e.measure.uses == 0 {
 		delete(m.measures, e.target.Check)
 	}
