@@ -9,12 +9,14 @@ import (
 	"strings"
 	"sync"
 
+	"guideway/control/config"
 	"guideway/control/plan"
 )
 
-// A Speaker tells routers what is served here. Both methods make what is
-// announced be as asked, and may be called again.
+// A Speaker tells routers what is served here. Its methods make things be as
+// asked, and may be called again.
 type Speaker interface {
+	Configure(ctx context.Context, c *config.Config) error   // whom to tell, and how
 	Announce(ctx context.Context, want []plan.Route) error   // exactly these
 	Withdraw(ctx context.Context, gone []netip.Prefix) error // at once, without a goodbye
 }
@@ -56,6 +58,14 @@ func (a *announcer) leave(ctx context.Context, next []plan.Route) {
 			a.log.Error("routes are not withdrawn", "error", err)
 		}
 	}
+}
+
+// configure has the speaker speak to the routers of c.
+func (a *announcer) configure(ctx context.Context, c *config.Config) error {
+	if a.speaker == nil {
+		return nil
+	}
+	return a.speaker.Configure(ctx, c)
 }
 
 // enter announces what is wanted, now that every core serves it: the last step

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"guideway/control/config"
 	"guideway/control/plan"
 )
 
@@ -48,6 +49,8 @@ func (n *notebook) Withdraw(_ context.Context, gone []netip.Prefix) error {
 	n.note("withdraw", prefixes)
 	return nil
 }
+
+func (n *notebook) Configure(context.Context, *config.Config) error { return nil }
 
 func (n *notebook) take() []string {
 	n.mu.Lock()

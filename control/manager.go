@@ -106,6 +106,9 @@ func (m *Manager) Ready(ctx context.Context) error {
 		return err
 	}
 	m.keepLastGood(m.o.Config)
+	if err := m.announcer.configure(ctx, m.o.Config); err != nil {
+		return err
+	}
 	defer func() { m.announcer.enter(ctx, m.Status().Plan.Routes()) }()
 	patience := time.NewTimer(resolveLimit)
 	defer patience.Stop()
@@ -208,6 +211,9 @@ func (m *Manager) serve(ctx context.Context, force bool) error {
 		return faults
 	}
 	err = m.apply(ctx, next)
+	if err == nil {
+		err = m.announcer.configure(ctx, next.Config)
+	}
 	if ctx.Err() != nil {
 		return ctx.Err() // we are stopping, and so are the cores
 	}
@@ -216,7 +222,7 @@ func (m *Manager) serve(ctx context.Context, force bool) error {
 	if err != nil {
 		ended.Reloads.Late++
 		m.status.Store(&ended)
-		m.o.Log.Error("reloaded, but not on every core", "error", err)
+		m.o.Log.Error("reloaded, but not on every core or router", "error", err)
 		return err
 	}
 	ended.Reloads.Success++

@@ -3,6 +3,7 @@ package control
 import (
 	"time"
 
+	"guideway/control/bgp"
 	"guideway/control/config"
 	"guideway/control/health"
 	"guideway/control/metrics"
@@ -45,8 +46,24 @@ func (m *Manager) Metrics() metrics.Status {
 			}
 		}
 	}
+	announced, held := m.announcer.announced()
+	routes := map[string]bool{}
+	for _, r := range announced {
+		for _, vip := range r.VIPs {
+			routes[vip] = true
+		}
+	}
+	var peers []metrics.Peer
+	if r, ok := m.o.Speaker.(Routers); ok {
+		for _, p := range r.Status().Peers {
+			peers = append(peers, metrics.Peer{
+				Address: p.Address.String(), Up: p.State == bgp.Established, Routes: p.Sent,
+				BFD: p.BFD != bgp.BFDOff, BFDUp: p.BFD == bgp.BFDUp,
+			})
+		}
+	}
 	return metrics.Status{
-		Nodes:  nodes,
+		Nodes: nodes, Announced: routes, Held: held != "", Peers: peers,
 		Lcores: s.Config.DPDK.Lcores, Plan: s.Plan, Planned: s.Planned, Since: s.Since, LastSuccessful: s.LastSuccessful,
 		Reloads: map[string]uint64{"success": s.Reloads.Success, "rejected": s.Reloads.Rejected, "late": s.Reloads.Late},
 	}

@@ -83,6 +83,7 @@ func run(path, state string, log *slog.Logger) (err error) {
 
 	manager, err := control.New(control.Options{
 		Path: path, Config: cfg, Warnings: warnings, Group: node.group, Ports: node.ports, Kernel: node.kernel, Nodes: node.probes, LastGood: lastGood,
+		Speaker: control.Routers{Speaker: node.routers},
 		Workers: node.controlCPUs, Log: log,
 	})
 	if err != nil {
@@ -123,6 +124,8 @@ func run(path, state string, log *slog.Logger) (err error) {
 			continue
 		}
 		log.Info("stopping", "signal", s.String())
+		cancel()
+		node.leave(signals)
 		return nil
 	}
 	return nil

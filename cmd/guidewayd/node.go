@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"guideway/control/bgp"
 	"guideway/control/config"
 	"guideway/control/health"
 	"guideway/control/kernel"
@@ -31,6 +32,7 @@ type node struct {
 	kernels     []pmd.Port      // their kernel interfaces; nil: none
 	kernel      *kernel.Kernel  // follows those; nil: there are none
 	probes      *health.Monitor // of other nodes, by way of those; nil likewise
+	routers     *bgp.Speaker    // whom VIPs are announced to
 	workers     []*lcore.Worker
 	group       *lcore.Group
 	threads     []*dpdk.Thread
@@ -40,7 +42,7 @@ type node struct {
 // openNode starts EAL, opens the ports and makes the workers. Nothing polls
 // yet. On error everything is closed again.
 func openNode(cfg *config.Config, log *slog.Logger) (*node, error) {
-	n := &node{cfg: cfg, log: log}
+	n := &node{cfg: cfg, log: log, routers: bgp.New(bgp.Config{Log: log})}
 	if err := n.confine(); err != nil {
 		return nil, err
 	}
@@ -149,7 +151,7 @@ func (n *node) poll() error {
 // close stops in order: the loops forward what they have received, the ports
 // give back what they hold, and the pools are counted.
 func (n *node) close() error {
-	var errs []error
+	errs := []error{n.silence()}
 	if len(n.threads) > 0 {
 		n.group.Stop()
 		late := time.After(stopLimit)

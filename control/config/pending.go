@@ -17,8 +17,6 @@ var pending = []pendingKey{
 	{key: "pool.check", instead: "the pool's backends are not checked and count as healthy"},
 	{key: "vip.min_healthy", instead: "backends are not checked, so it is always met", unless: "1"},
 	{key: "vip.when_down", instead: "backends are not checked, so the VIP is never down", unless: "withdraw"},
-	{key: "vip.communities", instead: "VIPs are not announced: route them to this node by other means"},
-	{key: "bgp", instead: "VIPs are not announced: route them to this node by other means"},
 	{key: "console", instead: "there is no console"},
 }
 

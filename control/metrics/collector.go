@@ -46,7 +46,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	s.send(buildInfo, 1, c.Version)
 	s.control(status)
 	s.cores(cores(reports, previous, status.Lcores))
-	s.vips(status.Plan, reports)
+	s.vips(status, reports)
 	for _, p := range c.Ports {
 		c.port(s, p)
 	}

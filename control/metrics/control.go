@@ -8,6 +8,10 @@ var (
 	configVIPs        = gauge("config_vips", "VIPs served.")
 	vipTableBuild     = gauge("vip_table_build_seconds", "Time that planning took for the snapshot that was handed out last: all lookup tables that were new in it, and everything else.")
 	nodeUp            = gauge("node_up", "Whether another node of the fleet answers; absent until that is known.", "node")
+	announceHeld      = gauge("announcements_held", "Whether nothing is announced, whatever is wanted: a stalled core, ports without a link, a drained node.")
+	bgpPeerUp         = gauge("bgp_peer_up", "Whether the BGP session with a router is established.", "peer")
+	bgpPeerRoutes     = gauge("bgp_peer_routes", "Routes that are announced to a router.", "peer")
+	bfdUp             = gauge("bfd_up", "Whether the BFD session with a router is up; absent if there is none.", "peer")
 	nextHopsMissing   = gauge("destinations_unreachable", "Backends and nodes to which no next hop is known.")
 )
 
@@ -23,6 +27,14 @@ func (s sender) control(st Status) {
 	s.send(vipTableBuild, st.Planned.Seconds())
 	for node, up := range st.Nodes {
 		s.send(nodeUp, truth(up), node)
+	}
+	s.send(announceHeld, truth(st.Held))
+	for _, p := range st.Peers {
+		s.send(bgpPeerUp, truth(p.Up), p.Address)
+		s.send(bgpPeerRoutes, float64(p.Routes), p.Address)
+		if p.BFD {
+			s.send(bfdUp, truth(p.BFDUp), p.Address)
+		}
 	}
 	s.send(nextHopsMissing, float64(len(st.Plan.Unreachable)))
 }

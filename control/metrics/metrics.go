@@ -52,7 +52,18 @@ type Status struct {
 	Since          time.Time // when Plan was handed out
 	LastSuccessful bool
 	Reloads        map[string]uint64 // by result
-	Nodes          map[string]bool   // other nodes of the fleet, by name: do they answer? Those not known yet are left out
+	Announced      map[string]bool   // VIPs that have a route, by name; the others have none
+	Held           bool              // nothing is announced, whatever is wanted
+	Peers          []Peer
+	Nodes          map[string]bool // other nodes of the fleet, by name: do they answer? Those not known yet are left out
+}
+
+// A Peer is the session with one router.
+type Peer struct {
+	Address    string
+	Up         bool
+	Routes     int // announced to it
+	BFD, BFDUp bool
 }
 
 // Handler serves the metrics in Prometheus's text formats.

@@ -11,18 +11,29 @@ var (
 	vipBytes       = counter("vip_bytes_total", "Bytes of these packets from the IP header on, without the tunnel.", "vip")
 	vipTableSlots  = gauge("vip_table_slots", "Size of a VIP's lookup table.", "vip")
 	vipTableDigest = gauge("vip_table_digest", "The upper 52 bits of the digest of a VIP's lookup table: nodes with the same table show the same number.", "vip")
+	vipAnnounced   = gauge("vip_announced", "Whether routers are told to send a VIP's packets here.", "vip")
+	vipHealthy     = gauge("vip_healthy_backends", "Backends of a VIP that take new flows, of those that are meant to.", "vip")
+	vipWanted      = gauge("vip_wanted_backends", "Backends of a VIP that are meant to take new flows.", "vip")
+	vipNeeded      = gauge("vip_needed_backends", "Backends that a VIP needs: min_healthy.", "vip")
+	vipCondition   = gauge("vip_condition", "The condition of a VIP; always 1.", "vip", "condition")
 	backendPackets = counter("backend_packets_total", "Packets to a VIP for which this backend was selected.", "vip", "backend")
 	backendShare   = gauge("backend_share", "Share of new flows that a backend gets of a VIP.", "vip", "backend")
 	backendServing = gauge("backend_serving", "Whether a backend takes new flows of a VIP.", "vip", "backend")
 )
 
 // vips shows each VIP and its backends, summed over the cores.
-func (s sender) vips(p *plan.Plan, reports []*lcore.Report) {
+func (s sender) vips(st Status, reports []*lcore.Report) {
+	p := st.Plan
 	for i := range p.VIPs {
 		v := &p.VIPs[i]
 		count := service(reports, v)
 		s.send(vipPackets, float64(count.Packets), v.Name)
 		s.send(vipBytes, float64(count.Bytes), v.Name)
+		s.send(vipAnnounced, truth(st.Announced[v.Name]), v.Name)
+		s.send(vipHealthy, float64(v.Healthy), v.Name)
+		s.send(vipWanted, float64(v.Wanted), v.Name)
+		s.send(vipNeeded, float64(v.Needed), v.Name)
+		s.send(vipCondition, 1, v.Name, v.Condition.String())
 		slots := 0
 		if v.Table != nil {
 			slots = len(v.Table.Slots())
