@@ -125,6 +125,8 @@ func (s *sessions) read(address netip.Addr, l line) (told bool) {
 		s.learn(address, n, say(sentNotification(l)))
 	case "received notification":
 		s.learn(address, cause, say(receivedNotification(l)))
+	case "prefix limit reached":
+		s.flood(address, l.text("Pct") == "")
 	case "failed to connect":
 		s.learn(address, failed, func(p peer) string { return p.noConnection(l.text("Error")) })
 	case "outgoing connection IO error":

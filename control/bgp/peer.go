@@ -18,9 +18,10 @@ func (p peer) families() (list []*api.Family) {
 	return list
 }
 
-// request is the peer as gobgp wants it. restarting says that this process may
-// have been killed a moment ago, for GracefulRestart.
-func (p peer) request(s Settings, restarting bool) *api.Peer {
+// request is the peer as gobgp wants it. limit is of routes that it may send;
+// restarting says that this process may have been killed a moment ago, for
+// GracefulRestart.
+func (p peer) request(s Settings, limit uint32, restarting bool) *api.Peer {
 	a := &api.Peer{
 		Conf: &api.PeerConf{
 			NeighborAddress: p.Address.String(), PeerAsn: p.ASN, LocalAsn: s.ASN, AuthPassword: p.password,
@@ -58,6 +59,7 @@ func (p peer) request(s Settings, restarting bool) *api.Peer {
 	for _, f := range p.families() {
 		a.AfiSafis = append(a.AfiSafis, &api.AfiSafi{
 			Config:            &api.AfiSafiConfig{Family: f, Enabled: true},
+			PrefixLimits:      &api.PrefixLimit{Family: f, MaxPrefixes: limit, ShutdownThresholdPct: 1},
 			MpGracefulRestart: &api.MpGracefulRestart{Config: &api.MpGracefulRestartConfig{Enabled: s.GracefulRestart}},
 		})
 	}

@@ -2,11 +2,14 @@ package bgp
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -156,18 +159,35 @@ type frr struct {
 func newFRR(n ns, config string) *frr {
 	n.Helper()
 	f := &frr{n, n.TempDir()}
+	f.own()
 	conf := filepath.Join(f.dir, "conf")
 	if err := os.WriteFile(conf, []byte("frr defaults datacenter\nlog file "+f.dir+"/log\n"+config), 0o644); err != nil {
 		n.Fatal(err)
 	}
 	for _, daemon := range []string{"zebra", "bgpd"} {
-		n.daemon("/usr/lib/frr/"+daemon, "-f", conf, "-u", "root", "-g", "root", "-i", f.dir+"/"+daemon+".pid",
+		n.daemon("/usr/lib/frr/"+daemon, "-f", conf, "-i", f.dir+"/"+daemon+".pid",
 			"-z", f.dir+"/zserv", "--vty_socket", f.dir, "-P", "0")
 		eventually(n, 10*time.Second, daemon+" answers", func() bool {
 			return exec.Command("vtysh", "--vty_socket", f.dir, "-d", daemon, "-c", "show version").Run() == nil
 		})
 	}
 	return f
+}
+
+// own gives the folder to the user that FRR's daemons become.
+func (f *frr) own() {
+	f.Helper()
+	who, err := user.Lookup("frr")
+	if err != nil {
+		f.Fatal(err)
+	}
+	uid, err := strconv.Atoi(who.Uid)
+	if err == nil {
+		err = errors.Join(os.Chown(f.dir, uid, -1), os.Chmod(filepath.Dir(f.dir), 0o755))
+	}
+	if err != nil {
+		f.Fatal(err)
+	}
 }
 
 // ask gives the answer of bgpd.

@@ -2,6 +2,7 @@ package bgp
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -35,6 +36,7 @@ func (s State) String() string { return stateNames[s] }
 type sessions struct {
 	log     *slog.Logger
 	changes chan<- struct{}
+	limit   uint32 // of routes that a router may send
 
 	mu      sync.Mutex
 	all     map[netip.Addr]*session
@@ -49,13 +51,14 @@ type session struct {
 	since      time.Time // it came up or was lost, or the peer was configured
 	ipv4, ipv6 bool      // families that both sides have; while Established
 	losses     uint64
+	flooded    bool   // it was closed because the router sends too many routes, and stays so
 	cause      string // of what is about to happen; empty: not known
 	err        string
 	errAt      time.Time
 }
 
-func (s *sessions) init(log *slog.Logger, changes chan<- struct{}) {
-	s.log, s.changes, s.all = log, changes, map[netip.Addr]*session{}
+func (s *sessions) init(log *slog.Logger, changes chan<- struct{}, limit uint32) {
+	s.log, s.changes, s.limit, s.all = log, changes, limit, map[netip.Addr]*session{}
 }
 
 // keep has a session for each of the peers, and for no other.
@@ -195,6 +198,34 @@ func (s *sessions) learn(address netip.Addr, n note, words func(peer) string) {
 	case n == failed:
 		s.fail(one, text)
 	}
+}
+
+// flood takes gobgp's word that a router sends many routes, or too many.
+func (s *sessions) flood(address netip.Addr, over bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one := s.all[address]
+	if one == nil {
+		return
+	}
+	if !over {
+		s.log.Warn("bgp peer sends many routes: none is used, let it send none", "peer", address, "over", s.limit/100)
+		return
+	}
+	one.flooded = true
+	one.cause = fmt.Sprintf("the router sends over %d routes, of which none is used: let it send none, then reload here", s.limit)
+}
+
+// flooded says that the session was closed for that, once.
+func (s *sessions) flooded(address netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one := s.all[address]
+	if one == nil || !one.flooded {
+		return false
+	}
+	one.flooded = false
+	return true
 }
 
 // forget drops a cause that came to nothing.

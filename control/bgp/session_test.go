@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -144,22 +145,23 @@ func TestConfigure(t *testing.T) {
 	for _, p := range s.Status().Peers {
 		since[p.Address.String()] = p.Since
 	}
-	// reset says which of the first two sessions is not the one it was.
-	reset := func() (list []int) {
-		waitUp(t, s)
-		for i, p := range []Peer{one, two} {
-			st := peerStatus(t, s, p.Address)
-			if key := p.Address.String(); !st.Since.Equal(since[key]) {
-				since[key] = st.Since
-				list = append(list, i+1)
-			}
-		}
-		return list
-	}
+	// check waits for the sessions of the first two that are to be reset, and
+	// sees to it that no other was.
 	check := func(what string, want ...int) {
 		t.Helper()
-		if got := reset(); fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("%s: sessions %v were reset, want %v", what, got, want)
+		another := func(p Peer) bool {
+			st := peerStatus(t, s, p.Address)
+			return st.State == Established && !st.Since.Equal(since[p.Address.String()])
+		}
+		time.Sleep(100 * time.Millisecond)
+		waitUp(t, s)
+		for i, p := range []Peer{one, two} {
+			if slices.Contains(want, i+1) {
+				eventually(t, 10*time.Second, what+": a new session", func() bool { return another(p) })
+			} else if another(p) {
+				t.Errorf("%s: session %d was reset", what, i+1)
+			}
+			since[p.Address.String()] = peerStatus(t, s, p.Address).Since
 		}
 	}
 	configure(t, s, settings(one, two))
@@ -222,7 +224,10 @@ func TestSilence(t *testing.T) {
 	took := eventually(t, 5*time.Second, "lost", func() bool { return peerStatus(t, s, p.Address).State != Established })
 	waitError(t, s, p.Address, "hold timer: nothing was heard for 3s")
 	t.Logf("a hold time of 3 s: lost after %v", took)
-	waitError(t, s, p.Address, "no route to host")
+	eventually(t, 15*time.Second, "a failed attempt", func() bool {
+		err := peerStatus(t, s, p.Address).Error // as ARP has given up or not
+		return strings.HasPrefix(err, "no route to host") || strings.HasPrefix(err, "no answer to TCP SYN")
+	})
 	router.ip("link set n1 up")
 	waitUp(t, s)
 	eventually(t, 3*time.Second, "the route is back", func() bool { return b.route(vip4) != nil })
@@ -262,4 +267,32 @@ func TestReasons(t *testing.T) {
 	p.LocalAddress, p.Address = addr("10.0.1.11"), addr("10.7.7.7")
 	configure(t, s, settings(p))
 	waitError(t, s, p.Address, "the kernel has no route to it")
+}
+
+// TestFlood: a router that sends too many routes is dropped until the next
+// Configure, whatever its settings.
+func TestFlood(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	router := newNS(t)
+	router.join(1)
+	const static = "protocol static { ipv4; route 172.16.%d.0/24 unreachable; route 172.17.0.0/24 unreachable; }\n"
+	sends := strings.Replace(birdNode, "as 64512;", "as 64512; ipv4 { export where source = RTS_STATIC; };", 1)
+	b := newBird(router, fmt.Sprintf(static, 1)+sends)
+	s := newLimited(t, 2)
+	p := peerOn(1)
+	configure(t, s, settings(p))
+	announce(t, s, routes(vip4)...)
+	waitUp(t, s)
+	eventually(t, 3*time.Second, "the route", func() bool { return b.route(vip4) != nil })
+	b.reconfigure(fmt.Sprintf(static, 2) + fmt.Sprintf(strings.Replace(static, "static", "static two", 1), 3) + sends)
+	waitError(t, s, p.Address, "the router sends over 2 routes, of which none is used")
+	b.reconfigure(birdNode)
+	time.Sleep(6 * time.Second) // longer than any retry
+	if st := peerStatus(t, s, p.Address); st.State != Idle || !strings.Contains(st.Error, "over 2 routes") {
+		t.Errorf("it came back by itself: %+v", st)
+	}
+	configure(t, s, settings(p))
+	waitUp(t, s)
 }

@@ -16,13 +16,22 @@ import (
 // Config says what a Speaker is made of.
 type Config struct {
 	Log *slog.Logger // nil: none
+
+	limit uint32 // of routes that a router may send, of one family; 0: usualLimit
 }
+
+// A router may send this many routes of one family. gobgp keeps them, with some
+// 750 bytes each, though none is used; a router beyond that, which sends us the
+// whole Internet by mistake, loses its session before we run out of memory. At
+// a hundredth of it there is a warning.
+const usualLimit = 200_000
 
 // A Speaker announces routes to peers. Its methods may be called from any
 // goroutine; those that change something wait for each other.
 type Speaker struct {
 	log     *slog.Logger
 	changes chan struct{}
+	limit   uint32
 
 	mu       sync.Mutex // of what follows, and held while gobgp is told
 	settings Settings
@@ -46,8 +55,9 @@ func New(c Config) *Speaker {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Speaker{log: c.Log, changes: make(chan struct{}, 1)}
-	s.sessions.init(c.Log, s.changes)
+	orElse(&c.limit, usualLimit)
+	s := &Speaker{log: c.Log, changes: make(chan struct{}, 1), limit: c.limit}
+	s.sessions.init(c.Log, s.changes, c.limit)
 	return s
 }
 
@@ -62,7 +72,8 @@ func (s *Speaker) Changes() <-chan struct{} { return s.changes }
 //
 // A session is reset by a change of what it was opened with: addresses, ports,
 // AS, password, families, hops, restart. All are reset by a change of our AS
-// number, the router ID, or where we listen for passive peers.
+// number, the router ID, or where we listen for passive peers. A session that
+// was closed because the router sends too many routes gets another chance.
 func (s *Speaker) Configure(ctx context.Context, next Settings) error {
 	peers, err := next.settle()
 	if err != nil {
@@ -170,13 +181,15 @@ func (s *Speaker) adjust(ctx context.Context, next Settings, peers []peer) error
 		old, known := before[p.Address]
 		switch {
 		case !known:
-			if !try(p, s.server.AddPeer(ctx, &api.AddPeerRequest{Peer: p.request(next, !s.started)})) {
+			if !try(p, s.server.AddPeer(ctx, &api.AddPeerRequest{Peer: p.request(next, s.limit, !s.started)})) {
 				continue
 			}
 		case !old.sameSession(p) || next.GracefulRestart != s.settings.GracefulRestart:
-			if _, err := s.server.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: p.request(next, false)}); !try(p, err) {
+			if _, err := s.server.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: p.request(next, s.limit, false)}); !try(p, err) {
 				p = old
 			}
+		case s.sessions.flooded(p.Address):
+			try(p, s.server.EnablePeer(ctx, &api.EnablePeerRequest{Address: p.Address.String()}))
 		case !old.sameAttributes(p):
 			try(p, s.server.ResetPeer(ctx, &api.ResetPeerRequest{
 				Address: p.Address.String(), Soft: true, Direction: api.ResetPeerRequest_DIRECTION_OUT,
@@ -194,7 +207,7 @@ func (s *Speaker) adjust(ctx context.Context, next Settings, peers []peer) error
 func (s *Speaker) remove(ctx context.Context, p peer) error {
 	if p.Passive && p.password != "" {
 		p.password = ""
-		if _, err := s.server.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: p.request(s.settings, false)}); err != nil {
+		if _, err := s.server.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: p.request(s.settings, s.limit, false)}); err != nil {
 			return err
 		}
 	}

@@ -26,12 +26,15 @@ const (
 )
 
 // newSpeaker makes a Speaker that the test ends if it does not do so itself.
-func newSpeaker(t testing.TB) *Speaker {
+func newSpeaker(t testing.TB) *Speaker { return newLimited(t, 0) }
+
+// newLimited makes one that lets routers send no more routes than limit.
+func newLimited(t testing.TB, limit uint32) *Speaker {
 	level := slog.LevelInfo
 	if os.Getenv("GUIDEWAY_BGP_DEBUG") != "" {
 		level = slog.LevelDebug
 	}
-	s := New(Config{Log: slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: level}))})
+	s := New(Config{limit: limit, Log: slog.New(slog.NewTextHandler(testLog{t}, &slog.HandlerOptions{Level: level}))})
 	t.Cleanup(func() {
 		now, cancel := context.WithCancel(ctx)
 		cancel()
