@@ -42,7 +42,7 @@ func TestCaptures(t *testing.T) {
 			j := &judge{t: t, expectation: e}
 			ended := j.run()
 			j.checkCounts(ended)
-			j.frames()
+			j.frames(ended)
 			for _, s := range j.out {
 				if !e.odd {
 					out = append(out, s.frame)

@@ -19,7 +19,7 @@ import (
 //	2 | forwarded              | as 1               | the next segment: to the same backend
 //	3 | forwarded*2            | as 1 pieces 2      | too long: cut
 //	4 | too_big_answered       | error 3/4 mtu 1476 | must not be cut
-//	5 | to_kernel or not_ip    | up                 | which of the two is chance
+//	5 | to_kernel or not_ip    | up                 | chance: "up" if it is the first
 //	6-9 | not_vip              | -                  | four of a kind
 //
 // Frames "k1", "k2" are those of NAME.kernel.pcap, which the kernel sends.

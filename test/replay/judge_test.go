@@ -24,15 +24,30 @@ type judge struct {
 	ways     map[string]string     // by flow: the outer source and label
 }
 
-// frames judges every frame, then what is left.
-func (j *judge) frames() {
+// frames judges every frame, then what is left. Of those whose end is chance as
+// many must have come out as ended so.
+func (j *judge) frames(ended map[string]int) {
 	j.t.Helper()
 	j.backends, j.ways = map[string]netip.Addr{}, map[string]string{}
+	least, _ := j.ends()
+	cameOut := map[string]int{}
 	for i, l := range j.expectation.frames {
 		for _, c := range l.sent {
-			if err := j.clause(l, c, j.in[i]); err != nil && !l.chance() {
+			err := j.clause(l, c, j.in[i])
+			if l.chance() {
+				n := cameOut[l.verdicts[0][0]]
+				if err == nil {
+					n++
+				}
+				cameOut[l.verdicts[0][0]] = n
+			} else if err != nil {
 				j.t.Errorf("frame %s, %s: %v\nin  %x", l.number, l.what, err, clip(j.in[i]))
 			}
+		}
+	}
+	for v, n := range cameOut {
+		if want := ended[v] - least[v]; n != want {
+			j.t.Errorf("%s by chance: %d, and %d came out", v, want, n)
 		}
 	}
 	for i, l := range j.kernel {
