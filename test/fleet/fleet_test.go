@@ -9,6 +9,7 @@ package fleet
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -80,12 +81,7 @@ type fleet struct {
 func start(t testing.TB, s shape) *fleet {
 	t.Helper()
 	f := &fleet{t: t, shape: s, dir: t.TempDir()}
-	if f.access == 0 {
-		f.access = 1500
-	}
-	if f.fabric == 0 {
-		f.fabric = 1600
-	}
+	f.access, f.fabric = cmp.Or(s.access, 1500), cmp.Or(s.fabric, 1600)
 	clear(t) // what a killed run has left
 	t.Cleanup(func() { clear(t) })
 	f.wire()

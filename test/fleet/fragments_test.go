@@ -137,7 +137,7 @@ func (f *fleet) allMet(t *testing.T) {
 	if verdicts["redirected"] == 0 {
 		t.Errorf("no fragment went to its owner: %v", verdicts)
 	}
-	if n := metrics[`guideway_fragments_events_total{core="1",event="released"}`]; n == 0 {
+	if metrics[fmt.Sprintf(`guideway_fragments_events_total{core="%d",event="released"}`, pollCPU)] == 0 {
 		t.Errorf("no fragment waited for its first: %v", metrics)
 	}
 	for i := range backends {

@@ -61,14 +61,14 @@ func TestPathMTUOfDrainedBackends(t *testing.T) {
 	time.Sleep(2 * time.Second)
 	for i, n := range f.nodes {
 		text := f.config(i)
-		for j := range backends - 1 {
+		for j := range backends - 1 { // one at a time: no node lets most of a pool go at once
 			for _, address := range []string{nth(server4, j).String(), nth(server6, j).String()} {
 				text = strings.ReplaceAll(text, `{ address = "`+address+`" }`, `{ address = "`+address+`", state = "drain" }`)
 			}
+			n.Write(text)
+			n.Signal(syscall.SIGHUP)
+			n.WaitLog(`(?s)` + strings.Repeat(`msg=reloaded.*`, j+1))
 		}
-		n.Write(text)
-		n.Signal(syscall.SIGHUP)
-		n.WaitLog(`msg=reloaded`)
 	}
 	f.forgetMTUs() // so that there are errors again
 	wg.Wait()
@@ -78,7 +78,7 @@ func TestPathMTUOfDrainedBackends(t *testing.T) {
 		if r.err != nil {
 			t.Errorf("transfer %d: %v", i, r.err)
 		}
-		if r.server != backendName(backends-1) {
+		if r.err == nil && r.server != backendName(backends-1) {
 			drained++
 		}
 	}

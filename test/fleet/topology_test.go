@@ -92,8 +92,8 @@ func (f *fleet) wire() {
 	const forwards = "net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0"
 	f.host("access", forwards)
 	f.host("router", forwards+" net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1")
-	f.link("client", "eth0", "", "access", "client", "", 1500)
-	f.link("access", "uplink", "", "router", "access", "", f.access)
+	f.link(end{host: "client", dev: "eth0"}, end{host: "access", dev: "client"}, 1500)
+	f.link(end{host: "access", dev: "uplink"}, end{host: "router", dev: "access"}, f.access)
 	var personas []netip.Prefix
 	for i := range clients {
 		personas = append(personas, netip.PrefixFrom(nth(client4, i), 24), netip.PrefixFrom(nth(client6, i), 64))
@@ -131,7 +131,7 @@ func (f *fleet) wire() {
 func (f *fleet) wireNode(i int) {
 	name := nodeName(i)
 	f.host(name, "")
-	f.link(name, "wan", nodeMAC(i).String(), "router", name, "", f.fabric)
+	f.link(end{host: name, dev: "wan", mac: nodeMAC(i)}, end{host: "router", dev: name}, f.fabric)
 	f.run(name, "sysctl", "-qw", "net.ipv6.conf.wan.disable_ipv6=1")
 	f.ip("router", "link set "+name+" master edge")
 }
@@ -141,7 +141,7 @@ func (f *fleet) wireNode(i int) {
 func (f *fleet) wireBackend(i int) {
 	name := backendName(i)
 	f.host(name, "net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2")
-	f.link(name, "eth0", "", "router", name, "", f.fabric)
+	f.link(end{host: name, dev: "eth0"}, end{host: "router", dev: name}, f.fabric)
 	f.ip("router", "link set "+name+" master rack")
 	f.address(name, "eth0", netip.PrefixFrom(nth(server4, i), 24), netip.PrefixFrom(nth(server6, i), 64))
 	// Towards the client 1500 is what any server on the Internet believes in.
@@ -170,22 +170,28 @@ func (f *fleet) host(name, settings string) {
 	f.ip(name, "link set lo up")
 }
 
-// link joins two hosts by a veth pair, of one queue, since an AF_XDP socket sees
-// but one. All offloads are off: a veth leaves checksums and segmentation to a
-// NIC that is not there.
-func (f *fleet) link(hostA, devA, macA, hostB, devB, macB string, mtu int) {
+// An end is one side of a link.
+type end struct {
+	host, dev string
+	mac       net.HardwareAddr // nil: any
+}
+
+// link joins two hosts by a veth pair, of one queue, since an AF_XDP socket
+// sees but one. All offloads are off: a veth leaves
+// checksums and segmentation to a NIC that is not there.
+func (f *fleet) link(a, b end, mtu int) {
 	f.t.Helper()
-	end := func(host, dev, mac string) string {
-		s := fmt.Sprintf("name %s netns %s mtu %d numtxqueues 1 numrxqueues 1", dev, prefix+host, mtu)
-		if mac != "" {
-			s += " address " + mac
+	text := func(e end) string {
+		s := fmt.Sprintf("name %s netns %s mtu %d numtxqueues 1 numrxqueues 1", e.dev, prefix+e.host, mtu)
+		if e.mac != nil {
+			s += " address " + e.mac.String()
 		}
 		return s
 	}
-	command(f.t, strings.Fields("ip link add "+end(hostA, devA, macA)+" type veth peer "+end(hostB, devB, macB))...)
-	for _, e := range [][2]string{{hostA, devA}, {hostB, devB}} {
-		f.run(e[0], strings.Fields("ethtool -K "+e[1]+" tx off tso off gso off gro off")...)
-		f.ip(e[0], "link set "+e[1]+" up")
+	command(f.t, strings.Fields("ip link add "+text(a)+" type veth peer "+text(b))...)
+	for _, e := range []end{a, b} {
+		f.run(e.host, strings.Fields("ethtool -K "+e.dev+" tx off tso off gso off gro off")...)
+		f.ip(e.host, "link set "+e.dev+" up")
 	}
 }
 
