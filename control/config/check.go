@@ -1,18 +1,48 @@
 package config
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
 )
 
-// Check is one way to find out whether a backend serves.
+// Check is one way to find out whether a backend serves. What its type has no
+// use for is zero.
 type Check struct {
-	Name     string
-	Type     CheckType
-	Path     string // of CheckHTTP and CheckHTTPS
-	Expect   []int  // HTTP status codes that count as healthy
+	Name string
+	Type CheckType
+	Port uint16 // of all but CheckICMP
+
+	Send   string // CheckTCP, CheckUDP: octets
+	Answer string // CheckTCP, CheckUDP: octets that the answer holds; CheckDNS: the data of one of its records; "": any
+
+	Method      string // CheckHTTP, CheckHTTPS
+	Path        string // CheckHTTP, CheckHTTPS
+	Host        string // CheckHTTP, CheckHTTPS: "": the address
+	HTTPVersion HTTPVersion
+	Expect      []int  // CheckHTTP, CheckHTTPS: status codes that count as healthy, sorted
+	Body        string // CheckHTTP, CheckHTTPS: a regular expression that the body matches; "": anything will do
+
+	TLS        bool   // of those that can do with and without; CheckHTTPS and CheckTLS always
+	ServerName string // "": Host or the address
+	CAFile     string // "": what the system trusts
+	Insecure   bool
+	CertFile   string // "": none of ours
+	KeyFile    string
+
+	Query  string     // CheckDNS
+	Record RecordType // CheckDNS
+	Rcode  Rcode      // CheckDNS
+
+	Service string // CheckGRPC: "": the server as a whole
+
+	WeightHeader string // CheckHTTP, CheckHTTPS: "": the answer says nothing of weights there
+	WeightBody   bool   // CheckTCP, CheckHTTP, CheckHTTPS
+
 	Interval time.Duration
 	Timeout  time.Duration // at most Interval
 	Rise     int           // successes in a row until up
@@ -50,19 +80,31 @@ var viaNames = []string{"direct", "tunnel"}
 
 func (v Via) String() string { return viaNames[v] }
 
+// HTTPVersion is the version of HTTP that a check speaks.
+type HTTPVersion uint8
+
+const (
+	HTTP11 HTTPVersion = iota
+	HTTP2
+)
+
+var httpVersionNames = []string{"1.1", "2"}
+
+func (v HTTPVersion) String() string { return httpVersionNames[v] }
+
 func readCheck(s *section) Check {
 	c := Check{
 		Name:     must(s, "name", "pools refer to the check by it", label),
 		Type:     must(s, "type", "one of "+quoted(checkTypeNames), oneOf[CheckType](checkTypeNames)),
-		Path:     read(s, "path", "/", urlPath),
+		Port:     read(s, "port", 0, number[uint16](1, 65535)),
 		Interval: read(s, "interval", time.Second, span(100*time.Millisecond, time.Hour)),
 		Timeout:  read(s, "timeout", 500*time.Millisecond, span(10*time.Millisecond, time.Hour)),
 		Rise:     read(s, "rise", 2, number[int](1, 100)),
 		Fall:     read(s, "fall", 3, number[int](1, 100)),
 		Via:      read(s, "via", ViaDirect, oneOf[Via](viaNames)),
 	}
-	expect, _ := list(s, "expect", number[int](100, 599))
-	c.Expect = plain(expect)
+	c.readQuestion(s)
+	c.readTLS(s)
 	if c.Timeout > c.Interval {
 		at := s.at
 		if s.has("timeout") {
@@ -72,29 +114,61 @@ func readCheck(s *section) Check {
 		}
 		s.r.fault(at, "check.timeout: %s is longer than the interval, %s: probes would overtake each other", short(c.Timeout), short(c.Interval))
 	}
-	if c.Type == CheckHTTP || c.Type == CheckHTTPS {
-		if c.Expect == nil {
-			c.Expect = []int{200}
-		}
-		return c
+	if s.has("type") && slices.Contains(checkTypeNames, s.t.index["type"].value.text) {
+		c.fit(s)
 	}
-	known := s.has("type") && slices.Contains(checkTypeNames, s.t.index["type"].value.text)
-	for _, key := range []string{"path", "expect"} {
-		if s.has(key) && known {
-			s.fault(s.place(key), key, fmt.Sprintf("a check of type %q has none: it is for http and https", c.Type))
-		}
-	}
-	c.Path = ""
 	return c
 }
 
-func urlPath(v *value) (string, error) {
-	s, err := text(v)
-	if err != nil {
-		return "", err
+// readQuestion reads what is asked and what is wanted.
+func (c *Check) readQuestion(s *section) {
+	c.Send = read(s, "send", "", octets)
+	c.Answer = read(s, "answer", "", octets)
+	c.Method = read(s, "method", "", method)
+	c.Path = read(s, "path", "", urlPath)
+	c.Host = read(s, "host", "", optional(hostHeader))
+	c.HTTPVersion = read(s, "http_version", HTTP11, oneOf[HTTPVersion](httpVersionNames))
+	expect, _ := list(s, "expect", statusRange)
+	for _, e := range expect {
+		for code := e.v.first; code <= e.v.last; code++ {
+			c.Expect = append(c.Expect, code)
+		}
 	}
-	if !strings.HasPrefix(s, "/") || strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c == 0x7f }) {
-		return "", fmt.Errorf("%q is not a path: it starts with / and has no spaces", s)
+	slices.Sort(c.Expect)
+	c.Expect = slices.Compact(c.Expect)
+	c.Body = read(s, "body", "", pattern)
+	c.Query = read(s, "query", "", dnsName)
+	c.Record = read(s, "record", 0, recordType)
+	c.Rcode = read(s, "rcode", 0, oneOf[Rcode](rcodeNames))
+	c.Service = read(s, "service", "", text)
+	c.WeightHeader = read(s, "weight_header", "", optional(headerName))
+	c.WeightBody = read(s, "weight_body", false, boolean)
+}
+
+// readTLS reads how TLS is spoken, and looks into the files that it names.
+func (c *Check) readTLS(s *section) {
+	c.TLS = read(s, "tls", false, boolean)
+	c.ServerName = read(s, "server_name", "", optional(serverName))
+	c.CAFile = read(s, "ca_file", "", optional(secretFile))
+	c.Insecure = read(s, "insecure", false, boolean)
+	c.CertFile = read(s, "cert_file", "", optional(secretFile))
+	c.KeyFile = read(s, "key_file", "", optional(secretFile))
+	if c.CAFile != "" {
+		if pem, err := os.ReadFile(c.CAFile); err != nil || !x509.NewCertPool().AppendCertsFromPEM(pem) {
+			s.fault(s.place("ca_file"), "ca_file", fmt.Sprintf("%q holds no certificate in PEM", c.CAFile))
+		}
+		if c.Insecure {
+			s.fault(s.place("insecure"), "insecure", "any certificate is taken then: leave out ca_file, or this")
+		}
 	}
-	return s, nil
+	switch {
+	case c.CertFile != "" && c.KeyFile != "":
+		if _, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile); err != nil {
+			s.fault(s.place("cert_file"), "cert_file", fmt.Sprintf("%q and the key in %q: %s", c.CertFile, c.KeyFile, strings.TrimPrefix(err.Error(), "tls: ")))
+		}
+	case s.has("cert_file") && !s.has("key_file"):
+		s.fault(s.place("cert_file"), "cert_file", "a certificate is of use with its key only: set key_file")
+	case s.has("key_file") && !s.has("cert_file"):
+		s.fault(s.place("key_file"), "key_file", "a key is of use with its certificate only: set cert_file")
+	}
 }

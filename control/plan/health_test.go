@@ -20,6 +20,7 @@ func checked(more string) string {
 	return `[[check]]
 name = "web"
 type = "tcp"
+port = 80
 [[check]]
 name = "deep"
 type = "icmp"
