@@ -59,7 +59,7 @@ func packetOf(frame []byte) []byte {
 // whatever no frame that leaves may have.
 func (e *expectation) readSent(port string, frame []byte) (*sent, error) {
 	s := &sent{port: port, frame: frame}
-	at, vlan := etherAt(frame)
+	_, vlan := etherAt(frame)
 	if vlan != e.tags[port] {
 		return nil, fmt.Errorf("VLAN %d by port %s", vlan, port)
 	}
@@ -96,8 +96,8 @@ func (e *expectation) readSent(port string, frame []byte) (*sent, error) {
 	switch {
 	case flags != 0 && !s.marked, len(s.inner) == 0, s.inner[0]>>4 != version:
 		return nil, fmt.Errorf("GRE %x around %x", gre[:4], s.inner[:min(20, len(s.inner))])
-	case len(frame) != at+2+len(s.ip):
-		return nil, fmt.Errorf("%d bytes behind the tunnel", len(frame)-at-2-len(s.ip))
+	case s.padded():
+		return nil, fmt.Errorf("padding of what came in behind the tunnel")
 	case !bytes.Equal(frame[:6], nextHops[port]):
 		return nil, fmt.Errorf("sent to %x, not to the next hop", frame[:6])
 	case !slices.Contains(e.from(), s.src):
@@ -106,6 +106,12 @@ func (e *expectation) readSent(port string, frame []byte) (*sent, error) {
 		return nil, fmt.Errorf("outer TOS %#x, inner %#x", tosOf(s.ip), tosOf(s.inner))
 	}
 	return s, nil
+}
+
+// padded tells whether there is anything behind the packet.
+func (s *sent) padded() bool {
+	at, _ := etherAt(s.frame)
+	return s.ip != nil && len(s.frame) != at+2+len(s.ip)
 }
 
 // from are the addresses that tunnels may come from.

@@ -19,7 +19,7 @@ func group(mac []byte, packet []byte) []byte { return cat(mac, eth(packet)[6:]) 
 // kernels are captures with a kernel interface.
 func kernels() []*scene {
 	s := newScene("kernel", `What is for no VIP goes up to the kernel as it came, and what the kernel sends goes out as it is. VIPs' packets
-		stay away from it.`, setFour, setSix, "mtu 1600", "some from_kernel", "odd")
+		stay away from it.`, setFour, setSix, "mtu 1600", "some from_kernel")
 	upward(s, func(frame []byte) []byte { return frame })
 	s.forward(ip{src: client4, dst: v44}.tcp(1000, 80, syn, 0), "to four", "for a VIP")
 	s.forward(ip{src: client6, dst: v66}.tcp(1000, 80, syn, 0), "to six", "for a VIP, IPv6")
@@ -29,12 +29,10 @@ func kernels() []*scene {
 	s.drop(ip{src: client4, dst: nodes[0]}.udp(1000, 9, 1540), "kernel_full", "longer than the kernel's interface takes")
 	s.drop(patched(ip{src: client4, dst: nodes[0]}.udp(1000, 9, 0), 14, 0x55), "bad_version", "for the node, of version 5")
 	s.drop(ip{src: client4, dst: nodes[0]}.udp(1000, 9, 0)[:30], "truncated_header", "for the node, cut in its header")
-	for _, f := range fromKernel() {
-		s.kernel = append(s.kernel, shape{f, "from_kernel", "out", "a frame of the kernel's"})
-	}
+	s.kernel = fromKernel()
 
 	v := newScene("kernel-vlan", "The same on a tagged port: the kernel's interface is in the VLAN itself.",
-		setFour, setSix, "tag wan 42", "some from_kernel", "odd")
+		setFour, setSix, "tag wan 42", "some from_kernel")
 	upward(v, func(frame []byte) []byte { return tagged(0x8100, 0x6000|42, frame) })
 	v.forward(tagged(0x8100, 42, ip{src: client4, dst: v44}.tcp(1000, 80, syn, 0)), "to four", "for a VIP")
 	v.drop(arp(everyone, 1, routerMAC, "192.0.2.1", nodes[0]), "foreign_vlan", "ARP without a tag")
@@ -75,20 +73,22 @@ func upward(s *scene, in func([]byte) []byte) {
 }
 
 // fromKernel are frames as a kernel sends them.
-func fromKernel() [][]byte {
-	mine := func(frame []byte) []byte { return cat(routerMAC, portMAC, frame[12:]) }
-	return [][]byte{
-		arp(routerMAC, 2, portMAC, nodes[0], "192.0.2.1"),
-		arp(everyone, 1, portMAC, nodes[0], "192.0.2.1"),
-		mine(ip{src: nodes[0], dst: "192.0.2.1"}.tcp(179, 40000, ack, 19)),
-		mine(ip{src: "2001:db8::11", dst: "2001:db8::1"}.udp(40000, 40001, 1452)),
-		mine(ip{src: nodes[0], dst: v44}.tcp(40000, 80, syn, 0)),
+func fromKernel() (list []shape) {
+	add := func(frame []byte, what string) {
+		list = append(list, shape{cat(frame[:6], portMAC, frame[12:]), "from_kernel", "out", what})
 	}
+	up := func(frame []byte) []byte { return cat(routerMAC, frame[6:]) }
+	add(arp(routerMAC, 2, portMAC, nodes[0], "192.0.2.1"), "ARP: the node answers")
+	add(arp(everyone, 1, portMAC, nodes[0], "192.0.2.1"), "ARP: the node asks")
+	add(up(ip{src: nodes[0], dst: "192.0.2.1"}.tcp(179, 40000, ack, 19)), "BGP")
+	add(up(ip{src: "2001:db8::11", dst: "2001:db8::1"}.udp(40000, 40001, 1452)), "of 1500 bytes, IPv6")
+	add(up(ip{src: nodes[0], dst: v44}.tcp(40000, 80, syn, 0)), "for a VIP: out as it is, for the router to send to some node")
+	return list
 }
 
 func kernelRate() *scene {
 	s := newScene("kernel-rate", `A hundred frames a second go up, ten at once, of each class: a flood of one leaves the others, and the VIPs,
-		alone.`, setFour, "some from_kernel kernel_limited", "odd")
+		alone.`, setFour, "some from_kernel kernel_limited")
 	for i := range 60 {
 		verdict := "to_kernel"
 		if i >= 10 {
@@ -106,21 +106,39 @@ func kernelRate() *scene {
 // cores are captures for two lcores.
 func cores() []*scene {
 	s := newScene("cores", `One receive queue, two lcores: both carry load, and all that is of a flow (whole packets, fragments, ICMP
-		errors) uses one entry of one connection table.`, setFour, setSix, spreadAll, "busy 2", "entries 48", "some handed_over", "odd")
+		errors) uses one entry of one connection table.`, setFour, setSix, spreadAll, "busy 2", "entries 48", "some handed_over")
 	flows(s, 12)
 	q := newScene("cores-queues", "A receive queue for each of two lcores, of a device that does not tell how it spreads: flows are brought together here.",
-		"config queues", setFour, setSix, spreadAll, "busy 2", "entries 48", "some handed_over", "odd")
+		"config queues", setFour, setSix, spreadAll, "busy 2", "entries 48", "some handed_over")
 	flows(q, 12)
 	s.squeeze, q.squeeze = true, true
 
 	f := newScene("handover", `A core's CPU is taken by others, and the ring to it fills up: fragments that it alone can go on with are
-		lost. How many is up to chance.`, "config cores", "hog 1", "some handed_over handover_full", "odd")
+		lost. How many is up to chance.`, "config cores", "hog 1", "some handed_over handover_full")
 	f.squeeze = true
 	for i := range 16000 {
 		h := ip{src: client6, dst: dns6, id: uint16(i % 250)}
 		f.drop(h.fragment(udp17, 800, false, text(8)), "fragment_drained or fragment_pushed_out or fragment_too_many_held or handover_full", "fragments without their firsts, of 250 datagrams")
 	}
-	return []*scene{s, q, f}
+	return []*scene{s, q, coresErrors(), f}
+}
+
+// coresErrors are ICMP errors that come to another lcore than their flow's.
+func coresErrors() *scene {
+	s := newScene("cores-errors", `ICMP errors find their flow's entry, whichever of two lcores has it: the other nodes of the fleet would be
+		asked about a flow that is not known.`, setFour, setSix, "busy 2", "entries 48", "some handed_over")
+	for i := range 24 {
+		for _, way := range []struct{ vip, client, router, to string }{{v44, c4(i), router4, "to four"}, {v66, c6(i), router6, "to six"}} {
+			kind, quote := byte(3), 28
+			if netIs6(way.vip) {
+				kind, quote = 1, 48
+			}
+			k := s.forward(ip{src: way.client, dst: way.vip}.tcp(7000+i, 80, syn, 0), way.to, "SYN of a flow")
+			back := ip{src: way.vip, dst: way.client}
+			s.forward(ip{src: way.router, dst: way.vip}.icmp(kind, 0, 0, back.packet(tcp6, back.tcpSegment(80, 7000+i, ack, nil, 0))[:quote]), as(k), "an ICMP error about it")
+		}
+	}
+	return s
 }
 
 // flows adds n flows of each kind with all that belongs to them.
@@ -168,7 +186,7 @@ func limits() []*scene {
 		r.forward(ip{src: c4(i), dst: v44, word: df}.udp(1000, 40000, 10), "to four", "a packet that fits")
 	}
 
-	n := newScene("no-next-hop", "A port that learns next hops, and nobody to learn them of.", "odd")
+	n := newScene("no-next-hop", "A port that learns next hops, and nobody to learn them of.")
 	n.drop(ip{src: client4, dst: dns4}.udp(1000, 53, 0), "no_next_hop", "for a backend")
 	own, other := owned(dns4, 0, 0), owned(dns4, 1, 0)
 	n.drop(own.fragment(udp17, 0, true, own.udpDatagram(7000, 53, 800)[:400]), "no_next_hop", "a first fragment for a backend")
@@ -181,7 +199,7 @@ func limits() []*scene {
 		p.forward(ip{src: c4(i), dst: v46}.udp(1000, 40000, 0), "to six", "by another")
 	}
 
-	j := newScene("jumbo", "Copies are made in buffers of the first port, which may be too small for what comes by another.", setFour, "mtu 9000", "odd")
+	j := newScene("jumbo", "Copies are made in buffers of the first port, which may be too small for what comes by another.", setFour, "mtu 9000")
 	about := func(port, n int) []byte {
 		back := ip{src: dns4, dst: client4}
 		return ip{src: router4, dst: dns4}.icmp(3, 1, 0, back.packet(udp17, back.udpDatagram(53, port, n)))

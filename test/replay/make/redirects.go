@@ -32,7 +32,7 @@ func owner(h ip, proto byte) string {
 // owned is the i-th client whose datagrams to a VIP belong to a node.
 func owned(dst string, node, i int) ip {
 	for c := 0; ; c++ {
-		h := ip{src: c4(c), dst: dst}
+		h := ip{src: c4(c), dst: dst, tos: 0x51}
 		if netIs6(dst) {
 			h.src = c6(c)
 		}
@@ -50,13 +50,12 @@ func marked(from string, flags int, packet []byte) []byte {
 	if len(packet) > 0 && packet[0]>>4 == 6 {
 		etherType = 0x86dd
 	}
-	tos := byte(0)
-	return eth(ip{src: from, dst: nodes[0], tos: tos, ttl: 64, word: df}.packet(gre47, word(flags), word(etherType), packet))
+	return eth(ip{src: from, dst: nodes[0], ttl: 64, word: df}.packet(gre47, word(flags), word(etherType), packet))
 }
 
 func redirects() []*scene {
 	s := newScene("redirects", `One node of three. Fragments go, marked, to the node that owns their datagram; what comes marked from a
-		node is dealt with here, and from nobody else.`, "config redirects", setFour, setSix, "odd")
+		node is dealt with here, and from nobody else.`, "config redirects", setFour, setSix)
 	s.squeeze = true
 	for _, f := range []family{families()[0], families()[2]} {
 		for node := range nodes {
@@ -119,7 +118,7 @@ func redirects() []*scene {
 // relay are ICMP errors that another node may know the flow of.
 func relay() *scene {
 	s := newScene("icmp-relay", "An ICMP error whose flow this node does not know is shown to the other nodes; what they show is not shown again.",
-		"config redirects", setFour, setSix, "odd")
+		"config redirects", setFour, setSix)
 	for _, f := range []family{families()[0], families()[2]} {
 		client, router := another4, router4
 		kind, code := byte(3), byte(4)
