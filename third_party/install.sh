@@ -36,6 +36,8 @@ END
 test_packages=$(cat <<'END'
 dpdk-dev        | dpdk-testpmd, the yardstick of the benchmarks
 tshark          | decodes replayed captures independently of our own parser
+inetutils-telnet | speaks to the console as operators do
+netcat-openbsd  | likewise, as their scripts do
 traceroute      | shows that a VIP and a node answer as the last hop
 bird2           | a router with BGP and BFD; run from the tests, never as a service
 frr             | another one

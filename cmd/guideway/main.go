@@ -20,6 +20,7 @@ const (
 
 // env is what a verb may talk to.
 type env struct {
+	in  io.Reader // of console
 	out io.Writer // the answer
 	err io.Writer // faults, warnings, usage
 }
@@ -34,11 +35,11 @@ type verb struct {
 }
 
 func verbs() []verb {
-	return []verb{checkVerb(), versionVerb(), helpVerb()}
+	return []verb{checkVerb(), planVerb(), consoleVerb(), versionVerb(), helpVerb()}
 }
 
 func main() {
-	os.Exit(run(env{os.Stdout, os.Stderr}, os.Args[1:]))
+	os.Exit(run(env{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:]))
 }
 
 func run(e env, args []string) int {

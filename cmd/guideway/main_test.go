@@ -11,7 +11,7 @@ import (
 // do runs the command as a shell would.
 func do(args ...string) (code int, out, errs string) {
 	var o, e bytes.Buffer
-	code = run(env{&o, &e}, args)
+	code = run(env{strings.NewReader(""), &o, &e}, args)
 	return code, o.String(), e.String()
 }
 

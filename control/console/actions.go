@@ -253,7 +253,7 @@ func vipText(p *page, v *plan.VIPDiff) {
 	if v.Condition.Before != v.Condition.After && v.Kind == plan.Changed {
 		p.line("  %s", settingText(v.Condition))
 	}
-	if v.Kind == plan.Changed {
+	if v.Kind == plan.Changed && v.Slots > 0 {
 		p.line("  of %s slots %s move, %s lose their backend", count(v.Slots), percent(v.Moved), percent(v.Lost))
 	}
 	rows := v.Backends

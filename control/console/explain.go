@@ -45,6 +45,7 @@ The connection table of the flow's core is asked what it remembers.`,
 			if err != nil {
 				return nil, err
 			}
+			e.Packet = q.String()
 			return &explained{e}, nil
 		},
 	}
@@ -100,6 +101,27 @@ func parseQuestion(args []string) (q Question, err error) {
 		q.Key.Ports = 0
 	}
 	return q, nil
+}
+
+// String is the question as it can be asked again.
+func (q Question) String() string {
+	text := q.Key.String()
+	if q.Key.Ports == 0 {
+		text = strings.ReplaceAll(text, ":0", "")
+		if q.Key.IPv6 {
+			text = strings.NewReplacer("[", "", "]", "").Replace(text)
+		}
+	}
+	if q.Syn {
+		text += " syn"
+	}
+	if q.Size > 0 {
+		text += fmt.Sprint(" size ", q.Size)
+	}
+	if q.Fragment {
+		text += fmt.Sprintf(" fragment id %d offset %d", q.ID, q.Offset)
+	}
+	return text
 }
 
 // parseTuple reads a flow, and returns what follows it. The ">" may be left out.
@@ -174,7 +196,9 @@ func (a *explained) text(p *page) {
 	}
 	p.pairs("vip", strings.TrimSpace(a.VIP+" "+a.Claim), "owner", addr(a.Owner), "core", core, "entry", entry, "slot", slot,
 		"backend", strings.TrimSpace(addr(a.Backend)+" "+a.State))
-	p.line("")
+	if a.VIP != "" || a.Owner.IsValid() {
+		p.line("")
+	}
 	t := newTable("STEP", "FOUND", "WHY")
 	for _, s := range a.Steps {
 		t.row(s.Stage, s.Found, s.Why)

@@ -47,23 +47,23 @@ type fake struct {
 func newFake(t testing.TB) *fake {
 	t.Helper()
 	f := &fake{overrides: map[plan.Target]plan.Override{}, capturing: make(chan Capture, 8)}
-	f.config, f.warnings = load(t, "testdata/node.toml")
-	f.next, _ = load(t, "testdata/next.toml")
+	f.config, f.next = load(t, "testdata/node.toml"), load(t, "testdata/next.toml")
+	f.warnings = config.Warnings{{File: "guideway.toml", Line: 7, Col: 1, Text: "pool \"spare\" is empty"}}
 	f.build()
 	return f
 }
 
-func load(t testing.TB, path string) (*config.Config, config.Warnings) {
+func load(t testing.TB, path string) *config.Config {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, warnings, err := config.Parse(path, data)
+	c, _, err := config.Parse(path, data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, warnings
+	return c
 }
 
 // build plans anew. By the checks one backend is down, and one not known yet.
@@ -192,7 +192,7 @@ func (f *fake) BGP() BGP {
 func (f *fake) Explain(_ context.Context, q Question) (*Explanation, error) {
 	s := f.Status()
 	in := plan.Question{Key: q.Key, Syn: q.Syn, Size: q.Size, Fragment: q.Fragment, Offset: q.Offset, Hashed: true, Hash: 1 << 31}
-	e := &Explanation{Packet: q.Key.String()}
+	e := &Explanation{}
 	if q.Key.SrcPort() == 4712 { // the one flow that the fake remembers
 		v := s.Plan.VIPs[len(s.Plan.VIPs)-1]
 		core := 3

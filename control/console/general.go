@@ -140,22 +140,24 @@ func question() *command {
 	return c
 }
 
-// framesName asks for marks at the ends of answers: see frameMark.
-const framesName = ".frames"
+// Frames, said as a command, asks for marks at the ends of answers: see
+// [FrameMark]. It may be said before the password.
+const Frames = ".frames"
 
 func frames() *command {
-	return &command{name: framesName, hidden: true, run: func(*call) (answer, error) { return framing{}, nil }}
+	return &command{name: Frames, hidden: true, run: func(*call) (answer, error) { return framing{}, nil }}
 }
 
 type framing struct{}
 
 func (framing) text(*page) {}
 
-// completeName asks what may come at the end of the line that follows it.
-const completeName = ".complete"
+// Complete, said as a command, asks what may come at the end of the line that
+// follows it.
+const Complete = ".complete"
 
 func completion() *command {
-	return &command{name: completeName, hidden: true, run: func(c *call) (answer, error) {
+	return &command{name: Complete, hidden: true, run: func(c *call) (answer, error) {
 		return &wordList{Words: candidates(c.node, c.args, false)}, nil
 	}}
 }

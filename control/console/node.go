@@ -203,7 +203,7 @@ type Question struct {
 // An Explanation is what would become of a packet.
 type Explanation struct {
 	plan.Explanation
-	Packet string `json:"packet"` // as it was asked for
+	Packet string `json:"packet"` // as it was asked for; the console fills it in
 	Core   *int   `json:"core"`   // CPU of the core that has the flow; null: it is not known
 	Entry  *Entry `json:"entry"`  // of the connection table; null: none
 }

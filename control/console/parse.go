@@ -18,6 +18,8 @@ func words(line string) ([]string, error) {
 	begun, quote := false, rune(0)
 	for _, r := range line {
 		switch {
+		case r < ' ' && r != '\t' || r == 0x7f:
+			return nil, fmt.Errorf("the line has a control character, %q", r)
 		case quote != 0 && r == quote:
 			quote = 0
 		case quote != 0:
@@ -30,8 +32,6 @@ func words(line string) ([]string, error) {
 				word.Reset()
 				begun = false
 			}
-		case r < ' ' || r == 0x7f:
-			return nil, fmt.Errorf("the line has a control character, %q", r)
 		default:
 			word.WriteRune(r)
 			begun = true

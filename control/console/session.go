@@ -28,7 +28,7 @@ type session struct {
 	next   *input // that ended a watch, and is yet to be obeyed
 
 	decoder decoder // the reader's; echoing and telnet under out
-	framed  bool    // answers end with a mark: see frameMark
+	framed  bool    // answers end with a mark: see FrameMark
 
 	out sync.Mutex // over writing to conn, and what both sides know of telnet
 }
@@ -39,10 +39,10 @@ type input struct {
 	line  string
 }
 
-// frameMark begins the line that ends an answer, once a client has asked for it:
+// FrameMark begins the line that ends an answer, once a client has asked for it:
 // the mark, how the answer ended ("ok", "error", "again" with watch, "password"),
 // and the prompt. No answer has the mark in it.
-const frameMark = "\x1e"
+const FrameMark = "\x1e"
 
 func newSession(s *Server, conn net.Conn, id uint64) *session {
 	return &session{server: s, conn: conn, peer: peer(conn), id: id, inputs: make(chan input), done: make(chan struct{})}
@@ -69,6 +69,9 @@ func (s *session) run() {
 			return
 		}
 		in, ok := s.await(s.server.o.Settings().IdleTimeout)
+		for ok && s.framed && in.event == interrupt { // of what had ended by itself
+			in, ok = s.await(s.server.o.Settings().IdleTimeout)
+		}
 		if !ok {
 			return
 		}
@@ -89,7 +92,7 @@ func (s *session) prompt(status string) error {
 }
 
 func (s *session) mark(status, prompt string) error {
-	return s.write([]byte(frameMark + status + " " + prompt + "\n"))
+	return s.write([]byte(FrameMark + status + " " + prompt + "\n"))
 }
 
 // await returns the next input; not if the client is gone, or says nothing for
@@ -135,7 +138,7 @@ func (s *session) login() bool {
 		switch {
 		case !ok || in.event != lineEnd && in.event != tooLong:
 			return false
-		case in.line == framesName:
+		case in.line == Frames:
 			s.framed = true
 			continue
 		}
@@ -340,15 +343,20 @@ func (s *session) fail(err error, f flags) error {
 	return s.say(text + "\n")
 }
 
-// say writes text. Whatever it is made of (a backend's error, a name that somebody
-// typed), no control character but a new line reaches the client's terminal.
-func (s *session) say(text string) error {
-	text = strings.Map(func(r rune) rune {
+// printable replaces what terminals obey.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
 		if r != '\n' && unicode.IsControl(r) || r == unicode.ReplacementChar {
 			return '?'
 		}
 		return r
 	}, text)
+}
+
+// say writes text. Whatever it is made of (a backend's error, a name that somebody
+// typed), no control character but a new line reaches the client's terminal.
+func (s *session) say(text string) error {
+	text = printable(text)
 	s.out.Lock()
 	telnet := s.decoder.telnet
 	s.out.Unlock()

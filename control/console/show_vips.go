@@ -67,7 +67,7 @@ func (a *vipList) text(p *page) {
 	t := newTable("NAME", "ADDRESS", "PROTO", "PORTS", "STATE", "ROUTE", ">HEALTHY", ">NEEDED", ">SLOTS", "DIGEST", ">PACKETS", ">BYTES")
 	for _, v := range a.VIPs {
 		t.row(v.Name, single(v.Address), v.Protocol, ports(v.Ports), v.State, v.Route, fmt.Sprintf("%d/%d", v.Healthy, v.Wanted), v.Needed,
-			v.Slots, v.Digest, count(v.Packets), size(v.Bytes))
+			count(v.Slots), v.Digest, count(v.Packets), size(v.Bytes))
 	}
 	p.table(t, "there is no VIP")
 }

@@ -126,6 +126,17 @@ func (e *explainer) candidates() string {
 	return strings.Join(list, ", ")
 }
 
+// nearest names those of the longest prefix, which have icmp_echo in common.
+func (e *explainer) nearest() string {
+	var list []string
+	for _, v := range e.around() {
+		if v.Prefix == e.around()[0].Prefix {
+			list = append(list, v.Name)
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
 // around lists the VIPs whose prefix has the destination, the longest first.
 func (e *explainer) around() []config.VIP {
 	var all []config.VIP
@@ -183,10 +194,10 @@ func (e *explainer) echo() string {
 	e.step("icmp", "echo request", "an ICMP error would follow the flow that it quotes: ask for that flow")
 	switch mode {
 	case fib.EchoAnswer:
-		e.step("echo", "answered", "icmp_echo of %s is \"answer\": the node answers itself", e.candidates())
+		e.step("echo", "answered", "icmp_echo of %s is \"answer\": the node answers itself", e.nearest())
 		return "echo_answered"
 	case fib.EchoDrop:
-		e.step("echo", "dropped", "icmp_echo of %s is \"drop\"", e.candidates())
+		e.step("echo", "dropped", "icmp_echo of %s is \"drop\"", e.nearest())
 		return "icmp_dropped"
 	}
 	v := e.vip(service)

@@ -26,7 +26,7 @@ func Settings(c *config.Config) []Setting { return flatten(nil, "", reflect.Valu
 // fileNames are the keys that are not called as the fields that hold them.
 var fileNames = map[string]string{
 	"DPDK": "dpdk", "BGP": "bgp", "ICMP": "icmp", "VIPs": "vip", "VIPsElsewhere": "vips_elsewhere",
-	"IPv4": "ipv4", "IPv6": "ipv6", "Prefix": "address",
+	"ControlCPUs": "control_cpus", "IPv4": "ipv4", "IPv6": "ipv6", "Prefix": "address",
 }
 
 // tables are the lists that the file writes as tables, by one element's name.
