@@ -128,3 +128,19 @@ func (a *announcer) announced() (routes []plan.Route, held string) {
 	}
 	return a.want, ""
 }
+
+// why tells whether an operator drains the node, and why the watchdog holds
+// everything, if it does.
+func (a *announcer) why() (draining bool, unhealthy string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var reasons []string
+	for _, kind := range slices.Sorted(maps.Keys(a.holds)) {
+		if kind == holdDrain {
+			draining = true
+		} else {
+			reasons = append(reasons, a.holds[kind])
+		}
+	}
+	return draining, strings.Join(reasons, "; ")
+}

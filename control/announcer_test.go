@@ -191,7 +191,8 @@ func TestReloadThatRemovesMuch(t *testing.T) {
 	}{
 		{[]string{backend(1), backend(2)}, false},
 		{[]string{backend(7)}, true},
-		{[]string{backend(1, `state = "drain"`), backend(2, `state = "off"`), backend(3)}, true},
+		{[]string{backend(1, `state = "off"`), backend(2, `state = "off"`), backend(3)}, true},
+		{[]string{backend(1, `state = "drain"`), backend(2, `state = "drain"`), backend(3)}, false},
 	} {
 		r.write(guarded + vipText("www", 1, c.backends...))
 		err := r.manager.ReloadNow(ctx, false)
@@ -202,6 +203,7 @@ func TestReloadThatRemovesMuch(t *testing.T) {
 			t.Errorf("%v: error %v", c.backends, err)
 		}
 	}
+	r.write(guarded + vipText("www", 1, backend(9)))
 	if err := r.manager.ReloadNow(ctx, true); err != nil {
 		t.Errorf("although it is meant: %v", err)
 	}

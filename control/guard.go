@@ -8,6 +8,14 @@ import (
 	"guideway/control/plan"
 )
 
+// errTooMuch is what a change is refused with that takes too much away.
+var errTooMuch = errors.New("too much would be removed at once")
+
+type tooMuchError struct{ text string }
+
+func (e tooMuchError) Error() string        { return e.text }
+func (e tooMuchError) Is(target error) bool { return target == errTooMuch }
+
 // tooMuch tells which VIPs would lose more than a share, in percent, of the
 // backends that are meant to serve: a mistake more often than not.
 func tooMuch(before, after *plan.Plan, percent int) error {
@@ -22,22 +30,22 @@ func tooMuch(before, after *plan.Plan, percent int) error {
 		if !stays {
 			continue // a VIP that goes is meant to
 		}
-		serving := map[netip.Addr]bool{}
+		there := map[netip.Addr]bool{} // drained ones too: they keep their flows
 		for j := range n.Backends {
-			serving[n.Backends[j].Address] = n.Backends[j].Wanted()
+			there[n.Backends[j].Address] = true
 		}
 		had, lost := 0, 0
 		for j := range v.Backends {
 			if v.Backends[j].Wanted() {
 				had++
-				if !serving[v.Backends[j].Address] {
+				if !there[v.Backends[j].Address] {
 					lost++
 				}
 			}
 		}
 		if lost*100 > had*percent {
-			errs = append(errs, fmt.Errorf("VIP %q would lose %d of its %d backends at once, more than [reload].max_removed (%d%%): if that is meant, \"reload --force\" at the console",
-				v.Name, lost, had, percent))
+			errs = append(errs, tooMuchError{fmt.Sprintf("VIP %q would lose %d of its %d backends at once, more than [reload].max_removed (%d%%): if that is meant, \"reload --force\" at the console",
+				v.Name, lost, had, percent)})
 		}
 	}
 	return errors.Join(errs...)

@@ -45,9 +45,10 @@ type Options struct {
 	// next hops are not learnt. Whoever made it closes it.
 	Kernel *kernel.Kernel
 
-	// Nodes probes the other nodes of [fragments]; nil: they count as living.
-	// Whoever made it closes it.
-	Nodes *health.Monitor
+	// Health probes backends that have checks and, over the kernel interfaces,
+	// the other nodes of [fragments]; nil: all count as well. Whoever made it
+	// closes it.
+	Health *health.Monitor
 
 	// Speaker announces the VIPs; nil: they are not.
 	Speaker Speaker
@@ -169,12 +170,12 @@ func (m *Manager) do(ctx context.Context, what func(context.Context) error) erro
 func (m *Manager) Run(ctx context.Context) {
 	look := time.NewTicker(lookPeriod)
 	defer look.Stop()
-	var network, nodes <-chan struct{} // nil: never
+	var network, verdicts <-chan struct{} // nil: never
 	if m.o.Kernel != nil {
 		network = m.o.Kernel.Changes()
 	}
-	if m.o.Nodes != nil {
-		nodes = m.o.Nodes.Changes()
+	if m.o.Health != nil {
+		verdicts = m.o.Health.Changes()
 	}
 	for {
 		select {
@@ -186,7 +187,7 @@ func (m *Manager) Run(ctx context.Context) {
 			r.done <- r.do(ctx)
 		case <-network:
 			m.follow(ctx)
-		case <-nodes:
+		case <-verdicts:
 			m.tellNodes(m.Status().Config)
 			m.follow(ctx)
 		case <-look.C:
@@ -268,6 +269,7 @@ func (m *Manager) follow(ctx context.Context) {
 		m.logOnce("follow", err, "cannot follow what changes around us: nothing has changed here")
 		return
 	}
+	m.tellBackends(m.Status().Plan, next.Plan)
 	err := m.apply(ctx, &next)
 	if ctx.Err() == nil {
 		m.logOnce("follow", err, "followed what changes around us, but not on every core")
@@ -280,7 +282,7 @@ func (m *Manager) plan(s *Status, generation uint64, previous *plan.Plan) (err e
 	began := time.Now()
 	in := plan.Input{
 		Config: s.Config, Ports: facts(m.o.Ports), Generation: generation, Previous: previous, Workers: m.o.Workers,
-		Down: m.down(), Patient: began.Before(m.until), Overrides: s.Overrides,
+		Down: m.down(s.Config), Health: m.healthOf(s.Config), Patient: began.Before(m.until), Overrides: s.Overrides,
 	}
 	if m.o.Kernel != nil {
 		in.NextHops = nextHops(s.Config, m.o.Kernel.View())
@@ -314,7 +316,7 @@ func (m *Manager) publish(s *Status) {
 	if m.o.Kernel != nil {
 		m.o.Kernel.Want(wanted(s.Config, s.Plan.Destinations))
 	}
-	m.watchNodes(s.Config)
+	m.watchTargets(s.Config)
 }
 
 func (m *Manager) await(ctx context.Context, generation uint64) error {

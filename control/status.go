@@ -39,11 +39,9 @@ type Results struct {
 func (m *Manager) Metrics() metrics.Status {
 	s := m.Status()
 	nodes := map[string]bool{}
-	if m.o.Nodes != nil {
-		for _, n := range s.Config.Fragments.Nodes {
-			if state := m.o.Nodes.State(n.Address); n.Name != s.Config.Node.Name && state != health.Unknown {
-				nodes[n.Name] = state == health.Up
-			}
+	for _, n := range s.Config.Fragments.Nodes {
+		if state := m.stateOf(s.Config, n); n.Name != s.Config.Node.Name && state != health.Unknown {
+			nodes[n.Name] = state == health.Up
 		}
 	}
 	announced, held := m.announcer.announced()

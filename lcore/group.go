@@ -16,6 +16,7 @@ type Group struct {
 
 	// Cores take none of these.
 	publishing sync.Mutex
+	querying   sync.Mutex
 	asking     chan struct{} // holds a token while somebody waits for reports
 
 	pings   atomic.Uint32            // so many were sent

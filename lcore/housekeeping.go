@@ -18,6 +18,10 @@ func (w *Worker) housekeep(received int) {
 		w.fill(r)
 		r.done.Store(true)
 	}
+	if q := w.mail.query.Load(); q != w.asked {
+		w.asked = q
+		w.answerQuery(q)
+	}
 	if now := w.rx.Now; now-w.pace.keptHouse >= housekeepingPeriod {
 		w.pace.keptHouse = now
 		w.expire()

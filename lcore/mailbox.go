@@ -39,6 +39,7 @@ type mailbox struct {
 	_       [cacheLine]byte         // the core's own fields stay on lines of their own
 	edition atomic.Pointer[edition] // writer: control; reader: core
 	ask     atomic.Pointer[Report]  // writer: control; reader: core, which answers each pointer once
+	query   atomic.Pointer[query]   // writer: control; reader: core, which answers each pointer once
 	stop    atomic.Bool             // writer: control; reader: core
 	ping    atomic.Uint32           // writer: control; reader: core
 	_       [cacheLine]byte

@@ -99,6 +99,7 @@ type Worker struct {
 	self     address           // of this node among them
 	counters *counters
 	answered *Report // the last one asked for
+	asked    *query  // the last one answered
 	pong     uint32  // the last ping seen
 
 	rx      pmd.Burst             // the burst at hand

@@ -43,14 +43,14 @@ address = "203.0.113.10"
 ports = ["80"]
 pools = ["web"]
 `
-	shaky = good + "min_healthy = 2\n"
+	shaky = good + "[[pool]]\nname = \"idle\"\nbackends = [{ address = \"10.0.0.9\" }]\n"
 	bad   = "[dpdk]\nlcores = 2\n"
 )
 
 func TestCheck(t *testing.T) {
 	g, s, b := write(t, "good.toml", good), write(t, "shaky.toml", shaky), write(t, "bad.toml", bad)
 	ok := ": ok: 1 VIP, 2 backends, 1 port, 2 lcores"
-	warning := s + ":18:1: warning: vip.min_healthy is not in effect in this version: backends are not checked, so it is always met\n"
+	warning := s + ":19:8: warning: pool \"idle\" is used by no VIP\n"
 	faults := b + ": there is no [[port]]: packets need one to come and go by, with a name and a device\n" +
 		b + ":2:10: dpdk.lcores: this is an integer: write an array, [ ... ]\n"
 	for _, c := range []struct {

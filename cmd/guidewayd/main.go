@@ -21,6 +21,7 @@ import (
 
 	"guideway/control"
 	"guideway/control/config"
+	"guideway/control/console"
 	"guideway/control/metrics"
 	"guideway/pmd/dpdk"
 )
@@ -82,7 +83,7 @@ func run(path, state string, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, node.close()) }()
 
 	manager, err := control.New(control.Options{
-		Path: path, Config: cfg, Warnings: warnings, Group: node.group, Ports: node.ports, Kernel: node.kernel, Nodes: node.probes, LastGood: lastGood,
+		Path: path, Config: cfg, Warnings: warnings, Group: node.group, Ports: node.ports, Kernel: node.kernel, Health: node.health, LastGood: lastGood,
 		Speaker: control.Routers{Speaker: node.routers},
 		Workers: node.controlCPUs, Log: log,
 	})
@@ -97,6 +98,14 @@ func run(path, state string, log *slog.Logger) (err error) {
 		return err
 	}
 	defer server.Close()
+	operator := control.Operator{Manager: manager, Build: version, DPDK: dpdk.Version(), Devices: node.allPorts(), Started: time.Now()}
+	door, err := console.Serve(console.Options{
+		Listen: cfg.Console.Listen, Node: operator, Settings: func() config.Console { return manager.Status().Config.Console }, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer door.Close()
 
 	if err := node.poll(); err != nil {
 		return err

@@ -31,7 +31,7 @@ type node struct {
 	ports       []pmd.Port      // in the order of cfg.Ports
 	kernels     []pmd.Port      // their kernel interfaces; nil: none
 	kernel      *kernel.Kernel  // follows those; nil: there are none
-	probes      *health.Monitor // of other nodes, by way of those; nil likewise
+	health      *health.Monitor // probes backends and other nodes
 	routers     *bgp.Speaker    // whom VIPs are announced to
 	workers     []*lcore.Worker
 	group       *lcore.Group
@@ -42,7 +42,7 @@ type node struct {
 // openNode starts EAL, opens the ports and makes the workers. Nothing polls
 // yet. On error everything is closed again.
 func openNode(cfg *config.Config, log *slog.Logger) (*node, error) {
-	n := &node{cfg: cfg, log: log, routers: bgp.New(bgp.Config{Log: log})}
+	n := &node{cfg: cfg, log: log, routers: bgp.New(bgp.Config{Log: log}), health: health.New(health.Config{Log: log})}
 	if err := n.confine(); err != nil {
 		return nil, err
 	}
@@ -167,8 +167,8 @@ func (n *node) close() error {
 		}
 		n.logTotals()
 	}
+	n.health.Close()
 	if n.kernel != nil {
-		n.probes.Close()
 		n.kernel.Close()
 	}
 	for _, p := range n.allPorts() {

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"guideway/control/config"
-	"guideway/control/health"
 	"guideway/control/kernel"
 	"guideway/lcore"
 	"guideway/pmd"
@@ -65,7 +64,7 @@ func (n *node) openKernels() error {
 }
 
 // followKernel begins to follow what the kernel knows of the ways that lead
-// through its interfaces, if there are any, and makes ready to probe nodes there.
+// through its interfaces, if there are any.
 func (n *node) followKernel() (err error) {
 	var names []string
 	for _, c := range n.cfg.Ports {
@@ -75,7 +74,6 @@ func (n *node) followKernel() (err error) {
 	}
 	if len(names) > 0 {
 		n.kernel, err = kernel.New(kernel.Config{Interfaces: names, Log: n.log})
-		n.probes = health.New(health.Config{Log: n.log})
 	}
 	return err
 }

@@ -101,7 +101,6 @@ func (f *File) Config() (*Config, Warnings, error) {
 	c := d.config()
 	c.file, c.where = f.name, r.where
 	c.warn(d, &r.report)
-	f.pending(&r.report)
 	r.sort()
 	return c, r.warnings, nil
 }

@@ -15,7 +15,7 @@
 //	drafts -> Config       link.go, resolve.go, overlap.go, own.go,
 //	                       sourcepool.go, fleet.go
 //	                       what one section says about another
-//	Config -> Warnings     warn.go, warnport.go, mtu.go, pending.go
+//	Config -> Warnings     warn.go, warnport.go, mtu.go
 //	                       what loads but will hurt
 //
 // Faults are collected, never returned early: one run names everything that

@@ -70,7 +70,7 @@ func load(t testing.TB, path string) *config.Config {
 func (f *fake) build() {
 	in := plan.Assume(f.config, f.plan)
 	in.Overrides = f.overrides
-	in.Health = func(a netip.Addr, check string) plan.Health {
+	in.Health = func(_ config.VIP, a netip.Addr, check string) plan.Health {
 		switch a.String() {
 		case "10.0.0.3":
 			return plan.Health{Verdict: plan.Down, Percent: 100}

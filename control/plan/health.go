@@ -75,13 +75,13 @@ func (c Condition) String() string { return conditionNames[c] }
 func (c Condition) Announced() bool { return c == Serving || c == FailOpen || c == Unreachable }
 
 // judge combines what a backend's checks say: all of them must pass.
-func (b *builder) judge(backend netip.Addr, checks []string) Health {
+func (b *builder) judge(v config.VIP, backend netip.Addr, checks []string) Health {
 	h := Health{Up, 100}
 	if b.in.Health == nil {
 		return h
 	}
 	for _, name := range checks {
-		one := b.in.Health(backend, name)
+		one := b.in.Health(v, backend, name)
 		switch {
 		case one.Verdict == Down || h.Verdict == Down:
 			h.Verdict = Down

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"guideway/control/config"
 	"guideway/maglev/fib"
 )
 
@@ -38,8 +39,8 @@ backends = [{ address = "10.0.0.4" }]
 
 // health answers by a letter for each backend and check: u(p), d(own), ? and 0
 // (up, but wants no share).
-func health(states map[string]string) func(netip.Addr, string) Health {
-	return func(a netip.Addr, check string) Health {
+func health(states map[string]string) func(config.VIP, netip.Addr, string) Health {
+	return func(_ config.VIP, a netip.Addr, check string) Health {
 		state := states[check]
 		switch state[a.As4()[3]-1] {
 		case 'u':

@@ -37,9 +37,9 @@ type Input struct {
 	// own goes to the rest. Nil: all do.
 	Down func(node netip.Addr) bool
 
-	// Health says what is known of a backend by the check of that name. Nil:
-	// all are up.
-	Health func(backend netip.Addr, check string) Health
+	// Health says what is known of a VIP's backend by the check of that name.
+	// Nil: all are up.
+	Health func(vip config.VIP, backend netip.Addr, check string) Health
 
 	// Patient says that VIPs which were never announced wait until every
 	// backend has a verdict.
@@ -161,7 +161,7 @@ func (b *builder) addVIP(v config.VIP) {
 			fail(err)
 			continue
 		}
-		health, override := b.judge(c.Address, checks[c.Address]), b.override(v.Name, c.Address)
+		health, override := b.judge(v, c.Address, checks[c.Address]), b.override(v.Name, c.Address)
 		out.Backends = append(out.Backends, Backend{
 			Address: c.Address, Weight: max(c.Weight*uint32(health.Percent)/100, 1), Endpoint: value, Born: born,
 			State: state(c.State, override, health), Want: c.State, Override: override, Health: health.Verdict, Checks: checks[c.Address],

@@ -1,6 +1,10 @@
 package conntrack
 
-import "guideway/maglev/flow"
+import (
+	"time"
+
+	"guideway/maglev/flow"
+)
 
 // Hash returns the hash that the other methods want beside the key.
 func (t *Table) Hash(k *flow.Key) uint64 { return k.Hash(&t.seed) }
@@ -134,6 +138,14 @@ func (l *line) match6(k *flow.Key, ports, class uint32) bool {
 
 // Value returns what was stored with the entry.
 func (t *Table) Value(at Slot) uint32 { return t.lines[at.line()][at%lineWords] }
+
+// Look tells how far the entry's flow has come, and how long ago its last packet
+// was. For people: the packet path has no use for it.
+func (t *Table) Look(at Slot, now Tick) (s State, idle time.Duration) {
+	l := &t.lines[at.line()]
+	ticks := uint32(now) - l[(at+toStamp)%lineWords]
+	return State(l[meta] >> at.shift() & stateMask), time.Duration(ticks) << tickShift
+}
 
 // Touch notes a packet of the flow: its timeout starts anew, its state steps.
 func (t *Table) Touch(at Slot, now Tick, ev Event) {
