@@ -18,8 +18,10 @@ type checker interface {
 	renew()
 
 	// settle reports everything that has come in but was not yet reported,
-	// and returns when that is done. Only after it does silence count.
-	settle()
+	// and returns when that is done. Only after it does silence count. late is
+	// by how much the loop comes after its time: for so long it has waited for
+	// a processor, and so does everything else.
+	settle(late time.Duration)
 
 	// close ends all probes. Nothing is reported once it has returned.
 	close()

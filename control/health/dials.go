@@ -30,6 +30,10 @@ type dials struct {
 	first  int
 	queued int
 	closed bool
+
+	// More workers would take the processor from those that have begun, whose
+	// time runs. So none are added, and what is to begin is late instead.
+	starved bool
 }
 
 // A turn is a round that waits for a worker.
@@ -54,6 +58,10 @@ const (
 	fewest = 8   // workers, however few the targets
 	spare  = 1.1 // times as many as are needed by the average: probes are not spread perfectly
 	never  = 1 << 14
+
+	// starving is for how long the loop has waited for a processor if there is
+	// none: longer than a garbage collection, shorter than any timeout.
+	starving = 10 * time.Millisecond
 )
 
 func newDials(most int, enter func(func() error) error, t *tunnel) *dials {
@@ -100,7 +108,7 @@ func (p *dial) start(round uint64) {
 		return
 	}
 	d.push(turn{p, round})
-	if d.busy < d.limit {
+	if d.busy < d.limit && (!d.starved || d.busy < fewest) {
 		d.busy++
 		d.ended.Go(d.work)
 	}
@@ -187,8 +195,13 @@ func (d *dials) renew() {
 	}
 }
 
-// settle does nothing: probes report how they ended.
-func (d *dials) settle() {}
+// settle has no answers to wait for: probes report how they ended. It learns
+// whether there is a processor to be had.
+func (d *dials) settle(late time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.starved = late > starving
+}
 
 func (d *dials) load() (limit, busy, waiting int) {
 	d.mu.Lock()

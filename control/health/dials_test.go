@@ -242,3 +242,37 @@ func TestStatuses(t *testing.T) {
 		t.Error(StatusesOf(200, 201, 202))
 	}
 }
+
+// TestStarved: without a processor no workers are added; what is to begin waits,
+// and is made up for when there is one.
+func TestStarved(t *testing.T) {
+	const n = 100
+	silent := serve(t, hang)
+	d := newDials(0, func(f func() error) error { return f() }, nil)
+	defer d.close()
+	var answers atomic.Int32
+	var probes []probe
+	for range n {
+		probes = append(probes, d.open(Target{Addr: ip("127.0.0.1"), Interval: time.Second, Timeout: time.Second,
+			Check: Check{Type: TCP, Port: silent.Port(), Expect: "x"}}.normal(), func(r result) {
+			if r.kind == refused {
+				answers.Add(1)
+			}
+		}))
+	}
+	d.settle(starving + 1)
+	for _, p := range probes[:n/2] {
+		p.start(1)
+	}
+	if _, busy, waiting := d.load(); busy != fewest || waiting != n/2-fewest {
+		t.Errorf("%d busy, %d wait", busy, waiting)
+	}
+	d.settle(starving)
+	for _, p := range probes[n/2:] {
+		p.start(1)
+	}
+	if _, busy, _ := d.load(); busy != fewest+n/2 {
+		t.Errorf("%d busy", busy)
+	}
+	eventually(t, soon, "all have asked", func() bool { return answers.Load() == n })
+}

@@ -28,6 +28,7 @@ func (m *Monitor) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var starts []start
+	var next time.Time
 	for {
 		select {
 		case <-m.stop:
@@ -39,8 +40,11 @@ func (m *Monitor) run() {
 		// but the answers may lie in the sockets: they are read first. What
 		// came before now has been seen when settle returns.
 		now := time.Now()
-		m.checker.settle()
-		var next time.Time
+		late := time.Duration(0)
+		if !next.IsZero() {
+			late = max(now.Sub(next), 0)
+		}
+		m.checker.settle(late)
 		starts, next = m.turn(now, starts[:0])
 		for _, s := range starts {
 			s.probe.start(s.round)
@@ -49,7 +53,10 @@ func (m *Monitor) run() {
 		if next.IsZero() {
 			timer.Stop()
 		} else {
-			timer.Reset(max(breath, time.Until(next)))
+			if soonest := time.Now().Add(breath); next.Before(soonest) {
+				next = soonest
+			}
+			timer.Reset(time.Until(next))
 		}
 	}
 }
