@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"guideway/control/plan"
 	"guideway/maglev/flow"
 	"guideway/maglev/packet"
 )
@@ -56,7 +57,7 @@ var protocols = map[string]uint8{
 }
 
 // parseQuestion reads what explain is asked, by the grammar in its help.
-func parseQuestion(args []string) (q Question, err error) {
+func parseQuestion(args []string) (q plan.Question, err error) {
 	key, rest, err := parseTuple(args)
 	if err != nil {
 		return q, err
@@ -101,27 +102,6 @@ func parseQuestion(args []string) (q Question, err error) {
 		q.Key.Ports = 0
 	}
 	return q, nil
-}
-
-// String is the question as it can be asked again.
-func (q Question) String() string {
-	text := q.Key.String()
-	if q.Key.Ports == 0 {
-		text = strings.ReplaceAll(text, ":0", "")
-		if q.Key.IPv6 {
-			text = strings.NewReplacer("[", "", "]", "").Replace(text)
-		}
-	}
-	if q.Syn {
-		text += " syn"
-	}
-	if q.Size > 0 {
-		text += fmt.Sprint(" size ", q.Size)
-	}
-	if q.Fragment {
-		text += fmt.Sprintf(" fragment id %d offset %d", q.ID, q.Offset)
-	}
-	return text
 }
 
 // parseTuple reads a flow, and returns what follows it. The ">" may be left out.

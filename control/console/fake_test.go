@@ -189,11 +189,11 @@ func (f *fake) BGP() BGP {
 	return b
 }
 
-func (f *fake) Explain(_ context.Context, q Question) (*Explanation, error) {
+func (f *fake) Explain(_ context.Context, in plan.Question) (*Explanation, error) {
 	s := f.Status()
-	in := plan.Question{Key: q.Key, Syn: q.Syn, Size: q.Size, Fragment: q.Fragment, Offset: q.Offset, Hashed: true, Hash: 1 << 31}
+	in.Hashed, in.Hash = true, 1<<31
 	e := &Explanation{}
-	if q.Key.SrcPort() == 4712 { // the one flow that the fake remembers
+	if in.Key.SrcPort() == 4712 { // the one flow that the fake remembers
 		v := s.Plan.VIPs[len(s.Plan.VIPs)-1]
 		core := 3
 		in.Entry, e.Core = v.Backends[1].Endpoint, &core

@@ -36,8 +36,9 @@ type Node interface {
 	BGP() BGP
 
 	// Explain says what would become of a packet, by the plan in effect and by
-	// what the connection table of the flow's core remembers.
-	Explain(context.Context, Question) (*Explanation, error)
+	// what the connection table of the flow's core remembers: the question comes
+	// without that, and without a hash.
+	Explain(context.Context, plan.Question) (*Explanation, error)
 
 	// Reload loads the file and returns when every core works by it, as SIGHUP
 	// does without waiting. Without force it returns an error that is a
@@ -188,16 +189,6 @@ type Route struct {
 	Prefix      netip.Prefix `json:"prefix"`
 	VIPs        []string     `json:"vips"`
 	Communities []string     `json:"communities"`
-}
-
-// A Question is what Explain is asked.
-type Question struct {
-	Key      flow.Key
-	Syn      bool
-	Size     int // 0: not said
-	Fragment bool
-	ID       uint32 // of the datagram
-	Offset   int    // of the fragment in bytes
 }
 
 // An Explanation is what would become of a packet.

@@ -22,13 +22,45 @@ type Question struct {
 	Size int      // from the IP header on, in bytes; 0: not said
 
 	Fragment bool
-	Offset   int // of the fragment, in bytes
+	ID       uint32 // of its datagram
+	Offset   int    // in bytes
 
 	// What only the process knows that the packet would come to. Without it,
 	// Entry is zero and Hashed false.
 	Entry  fib.Value // what the connection table of the flow's core has of it
 	Hashed bool
-	Hash   uint64 // of the key, under the process's secret seed: picks among ways
+	Hash   uint64 // of WayKey, under the process's secret seed: picks among ways
+}
+
+// WayKey is what picks among the ways to one place, and the core that the pieces
+// of a datagram meet on: the flow, or of a fragment the datagram, as
+// fragments.Piece has it.
+func (q Question) WayKey() flow.Key {
+	k := q.Key
+	if q.Fragment {
+		if k.Ports = q.ID; k.IPv6 {
+			k.Proto = 0
+		}
+	}
+	return k
+}
+
+// String is the question as the console takes it.
+func (q Question) String() string {
+	text := q.Key.String()
+	if protocol, _, _ := strings.Cut(text, " "); q.Key.Ports == 0 {
+		text = fmt.Sprintf("%s %v > %v", protocol, q.Key.Src(), q.Key.Dst())
+	}
+	if q.Syn {
+		text += " syn"
+	}
+	if q.Size > 0 {
+		text += fmt.Sprint(" size ", q.Size)
+	}
+	if q.Fragment {
+		text += fmt.Sprintf(" fragment id %d offset %d", q.ID, q.Offset)
+	}
+	return text
 }
 
 // An Explanation is what would become of a packet, and why.
