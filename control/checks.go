@@ -6,6 +6,7 @@ import (
 
 	"guideway/control/config"
 	"guideway/control/health"
+	"guideway/control/metrics"
 	"guideway/control/plan"
 )
 
@@ -146,4 +147,34 @@ func (m *Manager) lastError(a netip.Addr) string {
 		}
 	}
 	return ""
+}
+
+// verdicts are what every check says of every backend, for metrics: of checks in
+// the tunnel, that a backend is up if all its VIPs say so.
+func (m *Manager) verdicts(s *Status) []metrics.Check {
+	if m.o.Health == nil {
+		return nil
+	}
+	checks := checksByName(s.Config)
+	at := map[[2]string]int{}
+	var all []metrics.Check
+	for _, v := range s.Config.VIPs {
+		for backend, names := range s.Config.ChecksOf(v) {
+			for _, name := range names {
+				st := m.o.Health.Of(target(s.Config, v, backend, checks[name]))
+				if st.State == health.Unknown {
+					continue
+				}
+				key := [2]string{backend.String(), name}
+				i, known := at[key]
+				if !known {
+					i = len(all)
+					at[key] = i
+					all = append(all, metrics.Check{Backend: key[0], Check: name, Up: true})
+				}
+				all[i].Up = all[i].Up && st.State == health.Up
+			}
+		}
+	}
+	return all
 }

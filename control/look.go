@@ -13,6 +13,26 @@ import (
 // ports' links, and whether a kernel interface is still as it should be.
 const lookPeriod = 500 * time.Millisecond
 
+// recoverAfter is for how long a VIP that was down must have had just as many
+// healthy backends as it needs before it comes back. With one more it comes back
+// at once.
+const recoverAfter = 10 * time.Second
+
+// noteShort notes since when VIPs that are down have what they need.
+func (m *Manager) noteShort(p *plan.Plan) {
+	enough := map[string]time.Time{}
+	for i := range p.VIPs {
+		v := &p.VIPs[i]
+		if !v.Short() {
+			continue
+		}
+		if enough[v.Name] = time.Now(); !m.enough[v.Name].IsZero() {
+			enough[v.Name] = m.enough[v.Name]
+		}
+	}
+	m.enough = enough
+}
+
 // look mends the kernel's interfaces, says what cannot be reached, and ends the
 // wait of VIPs for verdicts that do not come.
 func (m *Manager) look(ctx context.Context) {
@@ -21,6 +41,13 @@ func (m *Manager) look(ctx context.Context) {
 		m.o.Log.Warn("not every backend has a verdict in time: VIPs are judged by those that have")
 		m.follow(ctx)
 		s = m.Status()
+	}
+	for _, since := range m.enough {
+		if time.Since(since) >= recoverAfter {
+			m.follow(ctx)
+			s = m.Status()
+			break
+		}
 	}
 	if m.o.Kernel != nil {
 		m.keepInterfaces(s.Config)

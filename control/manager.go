@@ -71,6 +71,7 @@ type Manager struct {
 	requests  chan request
 	announcer *announcer
 	until     time.Time              // so long VIPs may wait for verdicts. Run's own, as said
+	enough    map[string]time.Time   // since when VIPs that are down have what they need. Likewise
 	said      map[string]string      // what logOnce has said. Run's own, and before it New's and Ready's
 	status    atomic.Pointer[Status] // writer: New, then Run; readers: metrics, console
 }
@@ -284,6 +285,10 @@ func (m *Manager) plan(s *Status, generation uint64, previous *plan.Plan) (err e
 		Config: s.Config, Ports: facts(m.o.Ports), Generation: generation, Previous: previous, Workers: m.o.Workers,
 		Down: m.down(s.Config), Health: m.healthOf(s.Config), Patient: began.Before(m.until), Overrides: s.Overrides,
 	}
+	in.Recovered = func(vip string) bool {
+		since, short := m.enough[vip]
+		return short && began.Sub(since) >= recoverAfter
+	}
 	if m.o.Kernel != nil {
 		in.NextHops = nextHops(s.Config, m.o.Kernel.View())
 	}
@@ -312,6 +317,7 @@ func (m *Manager) apply(ctx context.Context, next *Status) error {
 func (m *Manager) publish(s *Status) {
 	s.Since = time.Now()
 	m.status.Store(s)
+	m.noteShort(s.Plan)
 	m.o.Group.Publish(program(s))
 	if m.o.Kernel != nil {
 		m.o.Kernel.Want(wanted(s.Config, s.Plan.Destinations))

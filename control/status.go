@@ -61,7 +61,7 @@ func (m *Manager) Metrics() metrics.Status {
 		}
 	}
 	return metrics.Status{
-		Nodes: nodes, Announced: routes, Held: held != "", Peers: peers,
+		Nodes: nodes, Announced: routes, Held: held != "", Peers: peers, Checks: m.verdicts(s),
 		Lcores: s.Config.DPDK.Lcores, Plan: s.Plan, Planned: s.Planned, Since: s.Since, LastSuccessful: s.LastSuccessful,
 		Reloads: map[string]uint64{"success": s.Reloads.Success, "rejected": s.Reloads.Rejected, "late": s.Reloads.Late},
 	}

@@ -12,6 +12,7 @@ var (
 	bgpPeerUp         = gauge("bgp_peer_up", "Whether the BGP session with a router is established.", "peer")
 	bgpPeerRoutes     = gauge("bgp_peer_routes", "Routes that are announced to a router.", "peer")
 	bfdUp             = gauge("bfd_up", "Whether the BFD session with a router is up; absent if there is none.", "peer")
+	backendUp         = gauge("backend_up", "Whether a backend passes a check; absent until that is known.", "backend", "check")
 	nextHopsMissing   = gauge("destinations_unreachable", "Backends and nodes to which no next hop is known.")
 )
 
@@ -35,6 +36,9 @@ func (s sender) control(st Status) {
 		if p.BFD {
 			s.send(bfdUp, truth(p.BFDUp), p.Address)
 		}
+	}
+	for _, c := range st.Checks {
+		s.send(backendUp, truth(c.Up), c.Backend, c.Check)
 	}
 	s.send(nextHopsMissing, float64(len(st.Plan.Unreachable)))
 }

@@ -55,7 +55,15 @@ type Status struct {
 	Announced      map[string]bool   // VIPs that have a route, by name; the others have none
 	Held           bool              // nothing is announced, whatever is wanted
 	Peers          []Peer
+	Checks         []Check
 	Nodes          map[string]bool // other nodes of the fleet, by name: do they answer? Those not known yet are left out
+}
+
+// A Check is what one check says of one backend. What has no verdict yet is left
+// out.
+type Check struct {
+	Backend, Check string
+	Up             bool
 }
 
 // A Peer is the session with one router.

@@ -158,6 +158,8 @@ func TestValues(t *testing.T) {
 	p.want("bfd_up", `peer="192.0.2.1"`, 0)
 	p.absent("bfd_up", `peer="2001:db8::1"`)
 	p.want("announcements_held", "", 0)
+	p.want("backend_up", `backend="10.0.0.1",check="web"`, 1)
+	p.want("backend_up", `backend="10.0.0.2",check="web"`, 0)
 	p.want("node_up", `node="lb2"`, 1)
 	p.want("node_up", `node="lb3"`, 0)
 	p.want("destinations_unreachable", "", 0)

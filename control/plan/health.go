@@ -74,6 +74,13 @@ func (c Condition) String() string { return conditionNames[c] }
 // Announced tells whether a VIP in that condition has a route.
 func (c Condition) Announced() bool { return c == Serving || c == FailOpen || c == Unreachable }
 
+// down tells whether a VIP in that condition has too few healthy backends.
+func (c Condition) down() bool { return c == Withdrawn || c == FailOpen || c == Unreachable }
+
+// Short tells whether a VIP is down although it has as many healthy backends as
+// it needs: it has just got them.
+func (v *VIP) Short() bool { return v.Condition.down() && v.Healthy >= max(v.Needed, 1) }
+
 // judge combines what a backend's checks say: all of them must pass.
 func (b *builder) judge(v config.VIP, backend netip.Addr, checks []string) Health {
 	h := Health{Up, 100}
@@ -130,8 +137,8 @@ func (b *builder) assess(v *VIP, c config.VIP) {
 	before, known := b.in.Previous.find(v.Name)
 	v.Needed = c.MinHealthy.Of(v.Wanted)
 	need := v.Needed
-	if known && (before.Condition == Withdrawn || before.Condition == FailOpen || before.Condition == Unreachable) && need < v.Wanted {
-		need++ // hysteresis: one more than it takes to stay
+	if known && before.Condition.down() && need > 1 && need < v.Wanted && (b.in.Recovered == nil || !b.in.Recovered(v.Name)) {
+		need++ // hysteresis: to come back at once takes one more than to stay
 	}
 	switch {
 	case unknown > 0 && b.in.Patient && (!known || before.Condition == Waiting):

@@ -45,6 +45,10 @@ type Input struct {
 	// backend has a verdict.
 	Patient bool
 
+	// Recovered says that a VIP which was down has had as many healthy backends
+	// as it needs for a while. Nil: none has.
+	Recovered func(vip string) bool
+
 	// Overrides are what operators want of backends beside the file.
 	Overrides map[Target]Override
 }
