@@ -81,7 +81,7 @@ func startCrowd(t testing.TB) (tcp, http uint16) {
 // TestThousands: ten thousand targets once a second, and fewer by HTTP, are found
 // up and stay so, and goroutines are few.
 func TestThousands(t *testing.T) {
-	const watched = 3 * time.Second
+	const watched = 2 * time.Second
 	tcp, http := startCrowd(t)
 	for n, c := range map[int]Check{10_000: {Type: TCP, Port: tcp}, 3_000: {Type: HTTP, Port: http, WeightHeader: "X-Weight"}} {
 		t.Run(fmt.Sprint(n, " ", c.Type), func(t *testing.T) {

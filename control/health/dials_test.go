@@ -86,6 +86,7 @@ func TestStuckWorker(t *testing.T) {
 // do not, all are late; those that are well stay up, and the others are found
 // down.
 func TestTooFewWorkers(t *testing.T) {
+	t.Parallel()
 	well, silent := serve(t, says(0, "+PONG")), serve(t, hang)
 	var all []Target
 	for i := range 40 {
@@ -246,6 +247,7 @@ func TestStatuses(t *testing.T) {
 // TestStarved: without a processor no workers are added; what is to begin waits,
 // and is made up for when there is one.
 func TestStarved(t *testing.T) {
+	t.Parallel()
 	const n = 100
 	silent := serve(t, hang)
 	d := newDials(0, func(f func() error) error { return f() }, nil)
@@ -264,9 +266,10 @@ func TestStarved(t *testing.T) {
 	for _, p := range probes[:n/2] {
 		p.start(1)
 	}
-	if _, busy, waiting := d.load(); busy != fewest || waiting != n/2-fewest {
-		t.Errorf("%d busy, %d wait", busy, waiting)
-	}
+	eventually(t, soon, "the fewest, and the others wait", func() bool {
+		_, busy, waiting := d.load()
+		return busy == fewest && waiting == n/2-fewest
+	})
 	d.settle(starving)
 	for _, p := range probes[n/2:] {
 		p.start(1)

@@ -52,6 +52,7 @@ func nameServer(t testing.TB, twist func(w dns.ResponseWriter, answer *dns.Msg) 
 }
 
 func TestDNS(t *testing.T) {
+	t.Parallel()
 	plain := nameServer(t, nil)
 	udp := func(w dns.ResponseWriter) bool { return w.RemoteAddr().Network() == "udp" }
 	var byTCP atomic.Int32

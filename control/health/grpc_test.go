@@ -63,6 +63,7 @@ func answers(body, status, message string) http.HandlerFunc {
 }
 
 func TestGRPC(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t, "Test CA")
 	ca.server("a.example")
 	cert, err := tls.LoadX509KeyPair(ca.pem("a.example"), ca.keyOf("a.example"))

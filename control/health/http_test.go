@@ -19,6 +19,7 @@ import (
 
 // TestHTTPWire: answers of all kinds, octet by octet.
 func TestHTTPWire(t *testing.T) {
+	t.Parallel()
 	const ok = "HTTP/1.1 200 OK\r\n"
 	for _, c := range []struct {
 		what  string
@@ -73,6 +74,7 @@ func TestHTTPWire(t *testing.T) {
 
 // TestHTTPRequest: what is asked, by HTTP/1.1 and HTTP/2 alike.
 func TestHTTPRequest(t *testing.T) {
+	t.Parallel()
 	var p http.Protocols
 	p.SetHTTP1(true)
 	p.SetUnencryptedHTTP2(true)
@@ -121,6 +123,7 @@ func TestHTTPRequest(t *testing.T) {
 // TestTLS holds what is said of certificates and handshakes, for the types that
 // have them.
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	ca, other := newAuthority(t, "Test CA"), newAuthority(t, "Other CA")
 	ca.server("a.example", "www.a.example")
 	ca.server("127.0.0.1")
@@ -185,6 +188,7 @@ func TestTLS(t *testing.T) {
 
 // TestFilesAgain: a file that changes counts from the next Watch on.
 func TestFilesAgain(t *testing.T) {
+	t.Parallel()
 	ca, other := newAuthority(t, "Test CA"), newAuthority(t, "Other CA")
 	ca.server("a.example")
 	cert, err := tls.LoadX509KeyPair(ca.pem("a.example"), ca.keyOf("a.example"))
@@ -220,6 +224,7 @@ func TestFilesAgain(t *testing.T) {
 
 // TestNginx: the server that most of the world has, by http, https and HTTP/2.
 func TestNginx(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t, "Test CA")
 	ca.server("www.example")
 	ca.make("client", &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, ca)

@@ -14,6 +14,7 @@ func tcpTarget(at netip.AddrPort, c Check) Target {
 }
 
 func TestTCP(t *testing.T) {
+	t.Parallel()
 	silent := serve(t, hang)
 	pong := serve(t, func(c net.Conn) {
 		b := make([]byte, 100)
@@ -56,6 +57,7 @@ func TestTCP(t *testing.T) {
 }
 
 func TestUDP(t *testing.T) {
+	t.Parallel()
 	echo := serveUDP(t, func(b []byte) [][]byte { return [][]byte{b} })
 	for _, c := range []struct {
 		what  string
@@ -77,6 +79,7 @@ func TestUDP(t *testing.T) {
 
 // TestAgent: a TCP server that says no more than its weight.
 func TestAgent(t *testing.T) {
+	t.Parallel()
 	for said, want := range map[string]string{
 		"50%\n":          "50%",
 		"up 75\r\n":      "75%",

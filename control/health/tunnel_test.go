@@ -195,6 +195,7 @@ func (m *Monitor) allAre(s State, only netip.Addr) bool {
 // families; without the VIP on its loopback a backend fails, and the others do
 // not.
 func TestThroughTunnel(t *testing.T) {
+	t.Parallel()
 	node, backends := tunnelled(t, 2)
 	all := through(backends)
 	m := watch(t, Config{listen: node.listen, enter: node.do}, all...)
@@ -243,6 +244,7 @@ func TestThroughTunnel(t *testing.T) {
 // TestTunnelOpensAgain: what cannot be opened is no verdict, and is tried again;
 // a rule that was left behind does not matter.
 func TestTunnelOpensAgain(t *testing.T) {
+	t.Parallel()
 	node, backends := tunnelled(t, 1)
 	node.ip("rule add pref 103 fwmark 0x6777/0xffffffff table 26487")
 	node.ip("tuntap add " + tunName + " mode tap") // not what we can use
