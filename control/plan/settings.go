@@ -127,8 +127,9 @@ func keyOf(field string) string {
 	return b.String()
 }
 
-// A SettingChange is a setting that two configurations have differently. A side
-// that does not have the key at all is empty.
+// A SettingChange is a setting that two configurations have differently. An
+// element of a list that only one of them has is one change, from or to "present";
+// the other side is empty.
 type SettingChange struct {
 	Key    string `json:"key"`
 	Before string `json:"before"`
@@ -138,22 +139,44 @@ type SettingChange struct {
 // compareSettings lists what differs, in order of before, then what is only in
 // after.
 func compareSettings(before, after []Setting) []SettingChange {
-	now := make(map[string]string, len(after))
-	for _, s := range after {
-		now[s.Key] = s.Value
-	}
+	was, is := valuesOf(before), valuesOf(after)
 	var changes []SettingChange
-	was := make(map[string]bool, len(before))
-	for _, s := range before {
-		was[s.Key] = true
-		if now[s.Key] != s.Value {
-			changes = append(changes, SettingChange{s.Key, s.Value, now[s.Key]})
+	told := map[string]bool{}
+	add := func(c SettingChange) {
+		if c.Before != c.After && !told[c.Key] {
+			told[c.Key] = true
+			changes = append(changes, c)
 		}
 	}
-	for _, s := range after {
-		if !was[s.Key] && s.Value != "" {
-			changes = append(changes, SettingChange{s.Key, "", s.Value})
+	for _, s := range before {
+		if e := element(s.Key); e != "" && is[e] == "" {
+			add(SettingChange{e, was[e], ""})
+			continue
 		}
+		add(SettingChange{s.Key, s.Value, is[s.Key]})
+	}
+	for _, s := range after {
+		if e := element(s.Key); e != "" && was[e] == "" {
+			add(SettingChange{e, "", is[e]})
+			continue
+		}
+		add(SettingChange{s.Key, was[s.Key], s.Value})
 	}
 	return changes
 }
+
+// valuesOf finds settings by key, and the elements that they are of.
+func valuesOf(settings []Setting) map[string]string {
+	values := make(map[string]string, len(settings))
+	for _, s := range settings {
+		values[s.Key] = s.Value
+		if e := element(s.Key); e != "" {
+			values[e] = "present"
+		}
+	}
+	return values
+}
+
+// element is the part of a key that names an element of a list; empty if there is
+// none.
+func element(key string) string { return key[:strings.LastIndexByte(key, ']')+1] }
