@@ -221,13 +221,12 @@ func (o Operator) BGP() console.BGP {
 
 // Explain asks the cores what they remember of the flow, and goes its way
 // through the plan.
-func (o Operator) Explain(ctx context.Context, q console.Question) (*console.Explanation, error) {
+func (o Operator) Explain(ctx context.Context, question plan.Question) (*console.Explanation, error) {
 	s := o.Manager.Status()
-	entries, err := o.o.Group.Entries(ctx, &q.Key)
+	entries, err := o.o.Group.Entries(ctx, &question.Key)
 	if err != nil {
 		return nil, err
 	}
-	question := plan.Question{Key: q.Key, Syn: q.Syn, Size: q.Size, Fragment: q.Fragment, Offset: q.Offset}
 	e := &console.Explanation{}
 	for _, found := range entries {
 		question.Hash, question.Hashed = found.Hash, true
@@ -237,6 +236,13 @@ func (o Operator) Explain(ctx context.Context, q console.Question) (*console.Exp
 		cpu := found.CPU
 		question.Entry, e.Core = found.Value, &cpu
 		e.Entry = &console.Entry{Backend: backendOf(s.Plan, found), State: entryStates[found.State], Idle: console.Seconds(found.Idle)}
+	}
+	if way := question.WayKey(); way != question.Key {
+		pieces, err := o.o.Group.Entries(ctx, &way)
+		if err != nil {
+			return nil, err
+		}
+		question.Hash = pieces[0].Hash // the seed is that of all cores
 	}
 	e.Explanation = *s.Plan.Explain(s.Config, question)
 	return e, nil

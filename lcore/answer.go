@@ -7,7 +7,12 @@ import (
 
 // refuse answers a packet that no service of its VIP takes, as the host does
 // that it thinks it talks to, so that clients fail at once and traceroute ends.
+//
+// A ping that comes in pieces gets no answer, but is not refused either.
 func (w *Worker) refuse(f *pmd.Frame, port uint8, h *packet.Headers) Verdict {
+	if h.Proto == packet.ProtoICMP || h.Proto == packet.ProtoICMPv6 {
+		return NoService
+	}
 	if !w.program.ICMP.Refuse || !w.answer(f, port, h, packet.ICMPErrorSpec{Reason: packet.PortUnreachable}, PortRefused) {
 		return NoService
 	}

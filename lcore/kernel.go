@@ -45,8 +45,12 @@ func (w *Worker) ascend(f *pmd.Frame, port uint8, v Verdict, h *packet.Headers) 
 			c = routing // nodes probe each other: a flood of junk must not look like their death
 		}
 	}
-	tagged := binary.BigEndian.Uint16(b[12:]) == packet.EtherTypeVLAN
-	if tagged != (p.VLAN != 0) || tagged && (len(b) < packet.EthernetLen+packet.VLANLen || binary.BigEndian.Uint16(b[14:])&0xfff != p.VLAN) {
+	tagged := binary.BigEndian.Uint16(b[12:]) == packet.EtherTypeVLAN && len(b) >= packet.EthernetLen+packet.VLANLen
+	vlan := uint16(0)
+	if tagged { // with 0: a priority, and otherwise untagged (IEEE 802.1Q, 9.6)
+		vlan = binary.BigEndian.Uint16(b[14:]) & 0xfff
+	}
+	if vlan != p.VLAN {
 		return ForeignVLAN
 	}
 	if !w.upLimits[port][c].pass(w.rx.Now) {
