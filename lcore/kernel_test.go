@@ -48,7 +48,7 @@ func TestKernelPath(t *testing.T) {
 				}
 			}
 		}
-			if vlan == 0 { // a priority is no VLAN
+		if vlan == 0 { // a priority is no VLAN
 			f.inject(0, 0, tagged(arp(), 0))
 			f.run()
 			if up := f.nodes[0].tap.Sent(0); len(up) != 1 || !bytes.Equal(up[0], arp()) {
