@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"unicode/utf8"
 	"time"
 
 	"guideway/control/console"
@@ -70,7 +71,7 @@ func (d *dialogue) listen() {
 		before, end, framed := strings.Cut(line, console.FrameMark)
 		text.WriteString(before)
 		if err != nil {
-			d.last = strings.TrimLeft(text.String(), "\xff\xfb\xfc\x01")
+			d.last = strings.TrimLeftFunc(text.String(), telnetByte)
 			return
 		}
 		if !framed {
@@ -103,3 +104,7 @@ func (d *dialogue) end() error {
 	}
 	return io.EOF
 }
+
+// telnetByte tells whether a rune is part of the options that the server begins
+// with: bytes that are no text, and the number of the option to echo.
+func telnetByte(r rune) bool { return r == utf8.RuneError || r == 1 }

@@ -22,6 +22,7 @@ package console
 
 import (
 	"log/slog"
+	"time"
 
 	"guideway/control/config"
 )
@@ -38,4 +39,6 @@ type Options struct {
 	// Log gets a line for every command that changes something, with who gave
 	// it and how it ended, and for every login that failed.
 	Log *slog.Logger
+
+	loginDelay, loginLimit, writeLimit time.Duration // 0: the constants of server.go
 }

@@ -71,8 +71,7 @@ func FuzzSession(f *testing.F) {
 			settings.PasswordFile = secret
 		}
 		log := &lines{}
-		server := newServer(Options{Node: newFake(t), Settings: func() config.Console { return settings }, Log: slog.New(slog.NewTextHandler(log, nil))})
-		server.loginDelay = time.Millisecond
+		server := newServer(Options{Node: newFake(t), Settings: func() config.Console { return settings }, Log: slog.New(slog.NewTextHandler(log, nil)), loginDelay: time.Millisecond})
 		late := time.AfterFunc(20*time.Second, func() { panic(string(sent)) }) // shows where it hangs
 		defer late.Stop()
 		here, there := net.Pipe()

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -39,8 +40,6 @@ type Server struct {
 	sessions map[*session]bool
 	count    uint64 // of sessions ever
 	closed   bool
-
-	loginDelay, loginLimit, writeLimit time.Duration // the constants but for tests
 }
 
 // Serve listens where the options say and serves in the background. A zero Listen
@@ -60,7 +59,8 @@ func Serve(o Options) (*Server, error) {
 }
 
 func newServer(o Options) *Server {
-	s := &Server{o: o, sessions: map[*session]bool{}, loginDelay: loginDelay, loginLimit: loginLimit, writeLimit: writeLimit}
+	o.loginDelay, o.loginLimit, o.writeLimit = cmp.Or(o.loginDelay, loginDelay), cmp.Or(o.loginLimit, loginLimit), cmp.Or(o.writeLimit, writeLimit)
+	s := &Server{o: o, sessions: map[*session]bool{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }

@@ -117,7 +117,7 @@ func (s *session) await(limit time.Duration) (input, bool) {
 
 // login asks for the password, if there is one.
 func (s *session) login() bool {
-	deadline := time.Now().Add(s.server.loginLimit)
+	deadline := time.Now().Add(s.server.o.loginLimit)
 	for attempt := 0; attempt < loginAttempts; {
 		want, set, err := s.server.secret()
 		if err != nil {
@@ -151,7 +151,7 @@ func (s *session) login() bool {
 		}
 		s.server.o.Log.Warn("console login failed", "peer", s.peer)
 		select {
-		case <-time.After(s.server.loginDelay):
+		case <-time.After(s.server.o.loginDelay):
 		case <-s.server.ctx.Done():
 			return false
 		}
@@ -372,7 +372,7 @@ func (s *session) write(b []byte) error {
 	defer s.out.Unlock()
 	for len(b) > 0 {
 		n := min(len(b), writeChunk)
-		s.conn.SetWriteDeadline(time.Now().Add(s.server.writeLimit))
+		s.conn.SetWriteDeadline(time.Now().Add(s.server.o.writeLimit))
 		if _, err := s.conn.Write(b[:n]); err != nil {
 			s.conn.Close() // half an answer helps nobody
 			return err

@@ -25,19 +25,29 @@ type rig struct {
 	server   *Server
 }
 
-func newRig(t testing.TB) *rig {
+// newRig serves with the settings and limits that are given.
+func newRig(t testing.TB, with ...func(*config.Console, *Options)) *rig {
 	r := &rig{t: t, node: newFake(t), log: &lines{}, settings: config.Console{Sessions: 4, IdleTimeout: time.Minute}}
-	r.serve(config.Listen{Network: "tcp", Address: "127.0.0.1:0"})
+	o := Options{loginDelay: 10 * time.Millisecond}
+	for _, w := range with {
+		w(&r.settings, &o)
+	}
+	r.serve(config.Listen{Network: "tcp", Address: "127.0.0.1:0"}, o)
 	return r
 }
 
-func (r *rig) serve(at config.Listen) {
+// withPassword has the password of secretFile asked for.
+func withPassword(path string) func(*config.Console, *Options) {
+	return func(c *config.Console, _ *Options) { c.PasswordFile = path }
+}
+
+func (r *rig) serve(at config.Listen, o Options) {
 	r.t.Helper()
-	server, err := Serve(Options{Listen: at, Node: r.node, Settings: func() config.Console { return r.settings }, Log: r.log.logger()})
+	o.Listen, o.Node, o.Settings, o.Log = at, r.node, func() config.Console { return r.settings }, r.log.logger()
+	server, err := Serve(o)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	server.loginDelay = 10 * time.Millisecond
 	r.server = server
 	r.t.Cleanup(func() {
 		server.Close()
@@ -306,8 +316,7 @@ func TestSessionsAreLimited(t *testing.T) {
 }
 
 func TestIdle(t *testing.T) {
-	r := newRig(t)
-	r.settings.IdleTimeout = 300 * time.Millisecond
+	r := newRig(t, func(c *config.Console, _ *Options) { c.IdleTimeout = 300 * time.Millisecond })
 	c := r.dial()
 	c.until("> ")
 	c.ask("show version")
@@ -322,8 +331,7 @@ func TestIdle(t *testing.T) {
 
 // TestSlowReader: who does not read is left, and holds up nobody.
 func TestSlowReader(t *testing.T) {
-	r := newRig(t)
-	r.server.writeLimit = 300 * time.Millisecond
+	r := newRig(t, func(_ *config.Console, o *Options) { o.writeLimit = 300 * time.Millisecond })
 	slow := r.dial()
 	go func() {
 		for range 100_000 { // no more than the kernel's buffers take
@@ -355,10 +363,8 @@ func TestSlowReader(t *testing.T) {
 }
 
 func TestPassword(t *testing.T) {
-	r := newRig(t)
-	path := filepath.Join(t.TempDir(), "secret")
-	os.WriteFile(path, []byte("swordfish\n"), 0o600)
-	r.settings.PasswordFile = path
+	path := secretFile(t)
+	r := newRig(t, withPassword(path))
 	c := r.dial()
 	c.until("\xff\xfb\x01password: ")
 	io.WriteString(c, "sardine\n")
@@ -392,11 +398,7 @@ func TestPassword(t *testing.T) {
 }
 
 func TestLoginTakesNoForever(t *testing.T) {
-	r := newRig(t)
-	path := filepath.Join(t.TempDir(), "secret")
-	os.WriteFile(path, []byte("swordfish"), 0o600)
-	r.settings.PasswordFile = path
-	r.server.loginLimit = 200 * time.Millisecond
+	r := newRig(t, withPassword(secretFile(t)), func(_ *config.Console, o *Options) { o.loginLimit = 200 * time.Millisecond })
 	if got := r.dial().rest(); !strings.HasSuffix(got, "goodbye\n") {
 		t.Errorf("%q", got)
 	}
@@ -430,7 +432,7 @@ func TestUnixSocket(t *testing.T) {
 		t.Errorf("beside another: %v", err)
 	}
 	left.Close() // as a process does that is killed: the socket stays
-	r.serve(config.Listen{Network: "unix", Address: path})
+	r.serve(config.Listen{Network: "unix", Address: path}, Options{})
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}

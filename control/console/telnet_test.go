@@ -73,8 +73,7 @@ func TestOffersWithoutEnd(t *testing.T) {
 // TestTelnet speaks through the real telnet, under a terminal: it negotiates, sends
 // CR LF, and hides the password.
 func TestTelnet(t *testing.T) {
-	r := newRig(t)
-	r.settings.PasswordFile = secretFile(t)
+	r := newRig(t, withPassword(secretFile(t)))
 	host, port, _ := net.SplitHostPort(r.server.Addr())
 	s := newTerminal(t, "telnet", host, port)
 	s.expect("password: ")
@@ -122,7 +121,7 @@ func TestNetcat(t *testing.T) {
 	}
 	path := t.TempDir() + "/console.sock"
 	u := &rig{t: t, node: r.node, log: r.log, settings: r.settings}
-	u.serve(config.Listen{Network: "unix", Address: path})
+	u.serve(config.Listen{Network: "unix", Address: path}, Options{})
 	if got := run(t, strings.NewReader("show bgp\nquit\n"), "nc", "-U", path); !strings.Contains(got, "lb1> as         64512\n") {
 		t.Errorf("by a Unix socket: %s", got)
 	}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"guideway/control/config"
 )
 
 // A terminal is a program under a pseudo-terminal, typed at and read as a person
@@ -159,8 +161,7 @@ func guidewayCommand(t testing.TB) string {
 // TestTerminal: the guideway command in a terminal edits lines, knows what was
 // said before, completes, watches, and gives up a line at ^C.
 func TestTerminal(t *testing.T) {
-	r := newRig(t)
-	r.settings.PasswordFile = secretFile(t)
+	r := newRig(t, withPassword(secretFile(t)))
 	s := newTerminal(t, guidewayCommand(t), "console", r.server.Addr())
 	s.expect("password: ")
 	s.write("wrong\r")
@@ -222,8 +223,7 @@ func TestTerminal(t *testing.T) {
 // TestTerminalIsTold: a session that the node ends does not leave a person at a
 // dead prompt.
 func TestTerminalIsTold(t *testing.T) {
-	r := newRig(t)
-	r.settings.IdleTimeout = 500 * time.Millisecond
+	r := newRig(t, func(c *config.Console, _ *Options) { c.IdleTimeout = 500 * time.Millisecond })
 	s := newTerminal(t, guidewayCommand(t), "console", r.server.Addr())
 	s.expect("lb1> ")
 	s.expect("guideway console: nothing was said for 0s: goodbye")
@@ -231,8 +231,7 @@ func TestTerminalIsTold(t *testing.T) {
 
 // TestScript: without a terminal, answers and nothing else.
 func TestScript(t *testing.T) {
-	r := newRig(t)
-	r.settings.PasswordFile = secretFile(t)
+	r := newRig(t, withPassword(secretFile(t)))
 	for _, c := range []struct {
 		in, args, out, errs string
 		code                int

@@ -131,6 +131,9 @@ func newBench(t *testing.T) *bench {
 	done := make(chan struct{})
 	go func() { w.Run(); close(done) }()
 	t.Cleanup(func() { b.group.Stop(); <-done; b.port.Close() })
+	if err := b.group.Await(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
 	return b
 }
 
