@@ -6,8 +6,8 @@ import (
 	"io"
 	"net"
 	"strings"
-	"unicode/utf8"
 	"time"
+	"unicode/utf8"
 
 	"guideway/control/console"
 )
