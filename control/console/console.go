@@ -1,9 +1,11 @@
 // Package console is the operator's door to a running process: commands by line
 // over TCP or a Unix socket, for telnet, nc, scripts and the guideway command.
 //
-//	server.go   who may come in: listening, limits, the password
+//	server.go   listening, and how many may come in
+//	login.go    the password
 //	telnet.go   bytes to lines, with telnet's own commands taken out
 //	session.go  one session: a line, an answer, a prompt
+//	output.go   answers as text or JSON, on their way out
 //	parse.go    a line to words
 //	commands.go the table of all commands, and how a line finds its own
 //	complete.go what may follow what is typed

@@ -3,13 +3,10 @@ package console
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
-	"strings"
 	"sync"
 	"time"
 
@@ -179,30 +176,4 @@ func peer(conn net.Conn) string {
 		}
 	}
 	return who
-}
-
-// secret reads the password that is asked for; set tells whether one is.
-func (s *Server) secret() (password string, set bool, err error) {
-	path := s.o.Settings().PasswordFile
-	if path == "" {
-		return "", false, nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", true, err
-	}
-	defer f.Close()
-	b := make([]byte, maxSecret)
-	n, _ := f.Read(b)
-	if password = strings.TrimRight(string(b[:n]), "\r\n"); password == "" {
-		return "", true, fmt.Errorf("%s is empty", path)
-	}
-	return password, true, nil
-}
-
-// equal compares in a time that says nothing about either, their lengths
-// included.
-func equal(a, b string) bool {
-	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
-	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }

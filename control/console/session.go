@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 )
 
 // A session is one client. Its reader turns bytes into inputs, its run takes
@@ -113,65 +111,6 @@ func (s *session) await(limit time.Duration) (input, bool) {
 	case <-s.server.ctx.Done():
 	}
 	return input{}, false
-}
-
-// login asks for the password, if there is one.
-func (s *session) login() bool {
-	deadline := time.Now().Add(s.server.o.loginLimit)
-	for attempt := 0; attempt < loginAttempts; {
-		want, set, err := s.server.secret()
-		if err != nil {
-			s.server.o.Log.Error("console password is not known: nobody comes in", "error", err)
-			s.say("the password cannot be checked: see the log\n")
-			return false
-		}
-		if !set {
-			return true
-		}
-		if s.framed {
-			s.mark("password", "password: ")
-		} else {
-			s.hide(true)
-			s.say("password: ")
-		}
-		in, ok := s.await(time.Until(deadline))
-		switch {
-		case !ok || in.event != lineEnd && in.event != tooLong:
-			return false
-		case in.line == Frames:
-			s.framed = true
-			continue
-		}
-		if !s.framed {
-			s.hide(false)
-			s.say("\n")
-		}
-		if in.event == lineEnd && equal(in.line, want) {
-			return true
-		}
-		s.server.o.Log.Warn("console login failed", "peer", s.peer)
-		select {
-		case <-time.After(s.server.o.loginDelay):
-		case <-s.server.ctx.Done():
-			return false
-		}
-		attempt++
-		s.say("that is not the password\n")
-	}
-	return false
-}
-
-// hide has a telnet client stop or begin to show what is typed, by offering to
-// do that. Others see three odd bytes.
-func (s *session) hide(hide bool) {
-	s.out.Lock()
-	s.decoder.echoing = hide
-	s.out.Unlock()
-	offer := byte(telnetWONT)
-	if hide {
-		offer = telnetWILL
-	}
-	s.write([]byte{telnetIAC, offer, optionEcho})
 }
 
 // obey does what a line says, and tells how it went: "ok" or "error". An error
@@ -305,81 +244,6 @@ func (s *session) watch(w *watching, f flags) (status string, err error) {
 			return "", errQuit
 		}
 	}
-}
-
-// answer writes an answer in the form that was asked for.
-func (s *session) answer(a answer, f flags) error {
-	text, err := render(a, f.json, time.Now())
-	if err != nil {
-		return s.fail(err, f)
-	}
-	return s.say(text)
-}
-
-// render writes an answer as text or as JSON.
-func render(a answer, asJSON bool, now time.Time) (string, error) {
-	if asJSON {
-		b, err := json.MarshalIndent(a, "", "  ")
-		return string(b) + "\n", err
-	}
-	p := &page{now: now}
-	a.text(p)
-	return p.String(), nil
-}
-
-// fail says what went wrong.
-func (s *session) fail(err error, f flags) error {
-	text := err.Error()
-	if errors.Is(err, ErrForce) && !strings.Contains(text, "--force") {
-		text += ": " + ErrForce.Error()
-	}
-	if f.json {
-		b, err := json.Marshal(map[string]string{"error": text})
-		if err != nil {
-			return err
-		}
-		return s.say(string(b) + "\n")
-	}
-	return s.say(text + "\n")
-}
-
-// printable replaces what terminals obey.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r != '\n' && unicode.IsControl(r) || r == unicode.ReplacementChar {
-			return '?'
-		}
-		return r
-	}, text)
-}
-
-// say writes text. Whatever it is made of (a backend's error, a name that somebody
-// typed), no control character but a new line reaches the client's terminal.
-func (s *session) say(text string) error {
-	text = printable(text)
-	s.out.Lock()
-	telnet := s.decoder.telnet
-	s.out.Unlock()
-	if telnet {
-		text = strings.ReplaceAll(text, "\n", "\r\n") // RFC 854; no byte of UTF-8 is IAC
-	}
-	return s.write([]byte(text))
-}
-
-// write writes within the time that a reader has for it.
-func (s *session) write(b []byte) error {
-	s.out.Lock()
-	defer s.out.Unlock()
-	for len(b) > 0 {
-		n := min(len(b), writeChunk)
-		s.conn.SetWriteDeadline(time.Now().Add(s.server.o.writeLimit))
-		if _, err := s.conn.Write(b[:n]); err != nil {
-			s.conn.Close() // half an answer helps nobody
-			return err
-		}
-		b = b[n:]
-	}
-	return nil
 }
 
 // read turns bytes into inputs until the client ends, or must.
