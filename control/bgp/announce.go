@@ -66,6 +66,10 @@ func (s *Speaker) bring(next map[netip.Prefix]Route) error {
 			fresh = append(fresh, r)
 		}
 	}
+	if len(gone)+len(fresh) == 0 {
+		return nil
+	}
+	before := s.states()
 	byPrefix := func(a, b Route) int { return comparePrefixes(a.Prefix, b.Prefix) }
 	slices.SortFunc(gone, byPrefix)
 	slices.SortFunc(fresh, byPrefix)
@@ -79,11 +83,9 @@ func (s *Speaker) bring(next map[netip.Prefix]Route) error {
 			return fmt.Errorf("announce: %w", err)
 		}
 	}
-	if len(gone)+len(fresh) > 0 {
-		s.log.Info("bgp routes changed", "announced", len(fresh), "withdrawn", len(gone), "routes", len(s.sent))
-		s.sessions.announced(s.sent)
-	}
-	return nil
+	s.log.Info("bgp routes changed", "announced", len(fresh), "withdrawn", len(gone), "routes", len(s.sent))
+	s.sessions.announced(s.sent)
+	return s.catchUp(before, len(gone) > 0)
 }
 
 // give hands over some routes, and keeps the books.

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 		os.Exit(speakerProcess())
 	}
 	flag.Parse()
-	if os.Getenv(insideKey) == "" {
+	if os.Getenv(insideKey) == "" && flag.Lookup("test.fuzz").Value.String() == "" {
 		removeLeftovers()
 		// They wait more than they compute.
 		if err := flag.Set("test.parallel", "8"); err != nil {

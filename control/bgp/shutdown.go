@@ -48,7 +48,9 @@ func (s *Speaker) Shutdown(ctx context.Context) error {
 	if hadRoutes {
 		s.wait(ctx, sendLimit, func() bool { return s.moved(before) })
 	}
-	err = errors.Join(err, s.server.ShutdownPeer(ctx, &api.ShutdownPeerRequest{Communication: farewell}))
+	for _, p := range s.peers { // gobgp takes all at once as well, but then they share one message and race for it
+		err = errors.Join(err, s.server.ShutdownPeer(ctx, &api.ShutdownPeerRequest{Address: p.Address.String(), Communication: farewell}))
+	}
 	s.wait(ctx, ceaseLimit, func() bool { return s.sessions.up() == 0 })
 	s.stop()
 	return err

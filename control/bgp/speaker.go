@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
 
 	"github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/config/oc"
 	"github.com/osrg/gobgp/v4/pkg/server"
 )
 
@@ -66,9 +68,9 @@ func New(c Config) *Speaker {
 func (s *Speaker) Changes() <-chan struct{} { return s.changes }
 
 // Configure brings the settings into effect, and reads the password files.
-// Whatever it can tell to be wrong it tells before anything is changed. An
-// error that comes later, as of an address that cannot be listened on, leaves
-// the rest in effect; Configure with the same settings tries again.
+// Whatever it can tell to be wrong, also an address that cannot be listened on,
+// it tells before anything is changed. An error that comes later leaves the
+// rest in effect; Configure with the same settings tries again.
 //
 // A session is reset by a change of what it was opened with: addresses, ports,
 // AS, password, families, hops, restart. All are reset by a change of our AS
@@ -83,6 +85,9 @@ func (s *Speaker) Configure(ctx context.Context, next Settings) error {
 	defer s.mu.Unlock()
 	if s.closed {
 		return ErrClosed
+	}
+	if err := s.tryListen(ctx, peers); err != nil {
+		return fmt.Errorf("bgp: %w", err)
 	}
 	if s.server != nil && !s.keeps(next, peers) {
 		s.stop()
@@ -110,12 +115,36 @@ func (s *Speaker) keeps(next Settings, peers []peer) bool {
 		listenPort(peers) == listenPort(s.peers) && slices.Equal(listenAddresses(peers), listenAddresses(s.peers))
 }
 
+// tryListen listens for a moment where the running server does not yet.
+func (s *Speaker) tryListen(ctx context.Context, peers []peer) error {
+	var before []netip.Addr
+	if s.server != nil && listenPort(peers) == listenPort(s.peers) {
+		before = listenAddresses(s.peers)
+	}
+	var errs []error
+	for _, a := range listenAddresses(peers) {
+		if slices.Contains(before, a) {
+			continue
+		}
+		var c net.ListenConfig
+		l, err := c.Listen(ctx, "tcp", netip.AddrPortFrom(a, listenPort(peers)).String())
+		if err == nil {
+			err = l.Close()
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
 // start makes a server with policies and no peers.
 func (s *Speaker) start(ctx context.Context, next Settings, peers []peer) error {
 	level := new(slog.LevelVar)
 	srv := server.NewBgpServer(server.LoggerOption(slog.New(&gobgpLog{sessions: &s.sessions, log: s.log}), level))
 	go srv.Serve()
 	global := &api.Global{Asn: next.ASN, RouterId: next.RouterID.String(), ListenPort: -1}
+	for _, f := range []oc.AfiSafiType{oc.AFI_SAFI_TYPE_IPV4_UNICAST, oc.AFI_SAFI_TYPE_IPV6_UNICAST} {
+		global.Families = append(global.Families, uint32(oc.AfiSafiTypeToIntMap[f])) // else tables for all there are, 16 MiB
+	}
 	if port := listenPort(peers); port != 0 {
 		global.ListenPort = int32(port)
 		for _, a := range listenAddresses(peers) {
@@ -156,7 +185,7 @@ func (s *Speaker) stop() {
 
 // adjust brings the peers of the server to those of the settings.
 func (s *Speaker) adjust(ctx context.Context, next Settings, peers []peer) error {
-	before := map[netip.Addr]peer{}
+	states, before := s.states(), map[netip.Addr]peer{}
 	for _, p := range s.peers {
 		before[p.Address] = p
 	}
@@ -198,7 +227,7 @@ func (s *Speaker) adjust(ctx context.Context, next Settings, peers []peer) error
 		now = append(now, p)
 	}
 	s.settings, s.peers = next, now
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.catchUp(states, false))...)
 }
 
 // remove ends the session with a peer and forgets it. gobgp leaves a removed
