@@ -18,10 +18,9 @@ type checker interface {
 	renew()
 
 	// settle reports everything that has come in but was not yet reported,
-	// and returns when that is done. Only after it does silence count. late is
-	// by how much the loop comes after its time: for so long it has waited for
-	// a processor, and so does everything else.
-	settle(late time.Duration)
+	// and returns when that is done. Only after it does silence count. It is
+	// called in each turn of the loop, before rounds begin.
+	settle()
 
 	// close ends all probes. Nothing is reported once it has returned.
 	close()

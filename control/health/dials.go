@@ -3,6 +3,7 @@ package health
 import (
 	"context"
 	"math"
+	"runtime/metrics"
 	"sync"
 	"time"
 
@@ -31,9 +32,12 @@ type dials struct {
 	queued int
 	closed bool
 
-	// More workers would take the processor from those that have begun, whose
-	// time runs. So none are added, and what is to begin is late instead.
-	starved bool
+	// How many workers may be added in this turn of the loop: a few, so that what
+	// is due after a pause does not go out in one burst; and none while goroutines
+	// wait for a processor, since more would take it from those that have begun,
+	// whose time runs. What has to wait is late instead.
+	room     int
+	runnable func() uint64 // goroutines that wait for a processor
 }
 
 // A turn is a round that waits for a worker.
@@ -59,9 +63,8 @@ const (
 	spare  = 1.1 // times as many as are needed by the average: probes are not spread perfectly
 	never  = 1 << 14
 
-	// starving is for how long the loop has waited for a processor if there is
-	// none: longer than a garbage collection, shorter than any timeout.
-	starving = 10 * time.Millisecond
+	burst = 16 // workers that are added in one turn of the loop, which is a millisecond or more
+	crowd = 32 // goroutines that wait for a processor; a probe needs one for 50 us or so
 )
 
 func newDials(most int, enter func(func() error) error, t *tunnel) *dials {
@@ -72,7 +75,7 @@ func newDials(most int, enter func(func() error) error, t *tunnel) *dials {
 			most = max(int(files.Cur/2), fewest)
 		}
 	}
-	d := &dials{most: most, enter: enter, tunnel: t, kits: map[Check]*kit{}, queue: make([]turn, 16)}
+	d := &dials{most: most, enter: enter, tunnel: t, kits: map[Check]*kit{}, queue: make([]turn, 16), runnable: runnable}
 	d.ctx, d.cancel = context.WithCancel(context.Background())
 	d.size()
 	return d
@@ -108,10 +111,18 @@ func (p *dial) start(round uint64) {
 		return
 	}
 	d.push(turn{p, round})
-	if d.busy < d.limit && (!d.starved || d.busy < fewest) {
-		d.busy++
-		d.ended.Go(d.work)
+	d.add()
+}
+
+// add adds a worker if that is allowed. The lock is held.
+func (d *dials) add() bool {
+	if d.busy >= d.limit || d.room <= 0 && d.busy >= fewest {
+		return false
 	}
+	d.room--
+	d.busy++
+	d.ended.Go(d.work)
+	return true
 }
 
 // work does rounds until none waits.
@@ -195,12 +206,26 @@ func (d *dials) renew() {
 	}
 }
 
-// settle has no answers to wait for: probes report how they ended. It learns
-// whether there is a processor to be had.
-func (d *dials) settle(late time.Duration) {
+// settle has no answers to wait for: probes report how they ended. It adds
+// workers for what waits, if there are processors to be had.
+func (d *dials) settle() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.starved = late > starving
+	if d.room = burst; d.runnable() > crowd {
+		d.room = 0
+	}
+	for n := d.queued; n > 0 && !d.closed && d.add(); n-- {
+	}
+}
+
+// runnable counts the goroutines of this process that could run, and wait.
+func runnable() uint64 {
+	s := [1]metrics.Sample{{Name: "/sched/goroutines/runnable:goroutines"}}
+	metrics.Read(s[:])
+	if s[0].Value.Kind() != metrics.KindUint64 {
+		return 0
+	}
+	return s[0].Value.Uint64()
 }
 
 func (d *dials) load() (limit, busy, waiting int) {

@@ -244,7 +244,7 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
-// TestStarved: without a processor no workers are added; what is to begin waits,
+// TestStarved: without a processor no worker is added; what is to begin waits,
 // and is made up for when there is one.
 func TestStarved(t *testing.T) {
 	t.Parallel()
@@ -255,14 +255,16 @@ func TestStarved(t *testing.T) {
 	var answers atomic.Int32
 	var probes []probe
 	for range n {
-		probes = append(probes, d.open(Target{Addr: ip("127.0.0.1"), Interval: time.Second, Timeout: time.Second,
+		probes = append(probes, d.open(Target{Addr: ip("127.0.0.1"), Interval: time.Second, Timeout: patienceOfTests,
 			Check: Check{Type: TCP, Port: silent.Port(), Expect: "x"}}.normal(), func(r result) {
 			if r.kind == refused {
 				answers.Add(1)
 			}
 		}))
 	}
-	d.settle(starving + 1)
+	waiting := uint64(crowd + 1)
+	d.runnable = func() uint64 { return waiting }
+	d.settle()
 	for _, p := range probes[:n/2] {
 		p.start(1)
 	}
@@ -270,11 +272,12 @@ func TestStarved(t *testing.T) {
 		_, busy, waiting := d.load()
 		return busy == fewest && waiting == n/2-fewest
 	})
-	d.settle(starving)
 	for _, p := range probes[n/2:] {
 		p.start(1)
 	}
-	if _, busy, _ := d.load(); busy != fewest+n/2 {
+	waiting = crowd
+	d.settle()
+	if _, busy, _ := d.load(); busy != fewest+burst {
 		t.Errorf("%d busy", busy)
 	}
 	eventually(t, soon, "all have asked", func() bool { return answers.Load() == n })

@@ -172,7 +172,7 @@ func (s *session) close() {
 func (e *echo) renew() {}
 
 // settle takes all messages that wait in the sockets.
-func (e *echo) settle(time.Duration) {
+func (e *echo) settle() {
 	e.mu.Lock()
 	all := make([]*socket, 0, 2)
 	for _, k := range e.sockets {

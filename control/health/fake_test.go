@@ -40,7 +40,7 @@ func (f *fake) open(t Target, report func(result)) probe {
 	return &fakeProbe{f, t, report}
 }
 
-func (f *fake) settle(time.Duration) {
+func (f *fake) settle() {
 	f.mu.Lock()
 	wait := f.wait
 	f.wait = nil

@@ -223,8 +223,7 @@ func TestFilesAgain(t *testing.T) {
 }
 
 // TestNginx: the server that most of the world has, by http, https and HTTP/2.
-func TestNginx(t *testing.T) {
-	t.Parallel()
+func TestNginx(t *testing.T) { // alone, since it is told ports that nobody has at the moment
 	ca := newAuthority(t, "Test CA")
 	ca.server("www.example")
 	ca.make("client", &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, ca)

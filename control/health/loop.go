@@ -28,7 +28,6 @@ func (m *Monitor) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var starts []start
-	var next time.Time
 	for {
 		select {
 		case <-m.stop:
@@ -40,11 +39,8 @@ func (m *Monitor) run() {
 		// but the answers may lie in the sockets: they are read first. What
 		// came before now has been seen when settle returns.
 		now := time.Now()
-		late := time.Duration(0)
-		if !next.IsZero() {
-			late = max(now.Sub(next), 0)
-		}
-		m.checker.settle(late)
+		m.checker.settle()
+		var next time.Time
 		starts, next = m.turn(now, starts[:0])
 		for _, s := range starts {
 			s.probe.start(s.round)
@@ -53,10 +49,7 @@ func (m *Monitor) run() {
 		if next.IsZero() {
 			timer.Stop()
 		} else {
-			if soonest := time.Now().Add(breath); next.Before(soonest) {
-				next = soonest
-			}
-			timer.Reset(time.Until(next))
+			timer.Reset(max(breath, time.Until(next)))
 		}
 	}
 }

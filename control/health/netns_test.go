@@ -19,7 +19,7 @@ const nsPrefix = "gwh-"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(crowdEnv) != "" {
-		crowd()
+		serveCrowd()
 		return
 	}
 	if os.Geteuid() != 0 {

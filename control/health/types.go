@@ -1,7 +1,5 @@
 package health
 
-import "time"
-
 // types gives each target the checker of its type.
 type types struct {
 	echo   *echo
@@ -30,9 +28,9 @@ func (c *types) renew() {
 	c.dials.renew()
 }
 
-func (c *types) settle(late time.Duration) {
-	c.echo.settle(late)
-	c.dials.settle(late)
+func (c *types) settle() {
+	c.echo.settle()
+	c.dials.settle()
 }
 
 func (c *types) close() {
