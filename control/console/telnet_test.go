@@ -139,3 +139,17 @@ func run(t *testing.T, in io.Reader, name string, args ...string) string {
 	}
 	return out.String()
 }
+
+// TestLineEnds: a client that has shown that it speaks telnet gets CR LF (RFC 854),
+// any other LF.
+func TestLineEnds(t *testing.T) {
+	r := newRig(t)
+	c := r.dial()
+	c.until("> ")
+	if got := c.ask("show version"); strings.Contains(got, "\r") {
+		t.Errorf("%q", got)
+	}
+	if got := c.ask("\xff\xf1show version"); strings.Count(got, "\r\n") != strings.Count(got, "\n") || strings.Count(got, "\n") < 5 {
+		t.Errorf("to telnet: %q", got)
+	}
+}
