@@ -1,19 +1,24 @@
-// Package health finds out which addresses answer. Today these are the other
-// nodes of the fleet, for the owners of fragments, and the check is an ICMP
-// echo; checks of backends are further checkers behind the same door.
+// Package health finds out which addresses answer: the other nodes of the
+// fleet, for the owners of fragments, and the backends, for everything else.
 //
-//  1. monitor.go  a Monitor watches a set of targets; a target that stays in
-//     the set keeps its verdict, whatever else of it changes
-//  2. pace.go     each target has its own phase and jitter, so that probes
-//     come evenly; pure
-//  3. loop.go     one goroutine for all targets: starts what is due, counts
-//     what was not answered in time
-//  4. checker.go  the door to a kind of check: probes go out, and tell what
-//     became of them
-//  5. echo.go, socket.go, wire.go  ICMP echo, over one raw socket for each
+//  1. target.go, check.go  who is asked what, how often, and by which way
+//  2. watch.go, monitor.go  a Monitor watches a set of targets; what is known of
+//     a question outlives a change of the set
+//  3. pace.go  each target has its own phase and jitter, so that probes come
+//     evenly; pure
+//  4. loop.go, entry.go  one goroutine for all targets: starts what is due,
+//     counts what was not answered in time
+//  5. checker.go, types.go  the door to a kind of check: probes go out, and tell
+//     what became of them
+//  6. echo.go, socket.go, wire.go  ICMP echo, over one raw socket for each
 //     source address
-//  6. state.go    results come to a verdict: rise, fall, three states; pure
-//  7. expire.go   a second goroutine, which calls nobody: a verdict that no
+//  7. dials.go, inquiry.go  all other types: functions that block, on a bounded
+//     number of goroutines; who waits for one is late, and not failed
+//  8. tcp.go, tls.go, http.go, http2.go, dns.go, grpc.go, weight.go  those
+//     functions
+//  9. tunnel.go, route.go  probes to a VIP, in GRE, at one backend
+//  10. state.go  results come to a verdict: rise, fall, three states; pure
+//  11. expire.go  a second goroutine, which calls nobody: a verdict that no
 //     result confirms any more expires
 //
 // Unknown is neither up nor down. A target begins so, and returns to it when
