@@ -65,15 +65,17 @@ func (g *Group) Publish(p Program) {
 	defer g.publishing.Unlock()
 	for _, w := range g.workers {
 		last := w.mail.edition.Load()
-		e := &edition{program: &p, counters: last.counters, fresh: newHolders(last.program.Snapshot, s)}
+		e := &edition{
+			program: &p, counters: last.counters, fresh: newHolders(last.program.Snapshot, s),
+			services: last.services, endpoints: last.endpoints,
+		}
 		if w.mail.echo.Load() < last.program.Snapshot.Generation { // the core may skip the last edition
 			e.fresh.services = append(e.fresh.services, last.fresh.services...)
 			e.fresh.endpoints = append(e.fresh.endpoints, last.fresh.endpoints...)
 		}
-		if len(e.counters.services) < s.Services() || len(e.counters.endpoints) < s.Endpoints() {
-			e.counters = newCounters(
-				max(len(e.counters.services), s.Services()),
-				max(len(e.counters.endpoints), s.Endpoints()))
+		if e.services < s.Services() || e.endpoints < s.Endpoints() {
+			e.services, e.endpoints = max(e.services, s.Services()), max(e.endpoints, s.Endpoints())
+			e.counters = newCounters(e.services, e.endpoints)
 		}
 		w.mail.edition.Store(e)
 	}
@@ -151,10 +153,15 @@ func (g *Group) Stalled(ctx context.Context) (cpus []int) {
 	return cpus
 }
 
+// Glance is Reports for a look in between: the longest poll gap goes on.
+func (g *Group) Glance(ctx context.Context) ([]*Report, error) { return g.reportsOf(ctx, true) }
+
 // Reports asks every core for its counters. A core that does not answer before
 // ctx ends keeps its last report, which is then marked by the error; one that
 // never answered has a nil report. One caller asks at a time.
-func (g *Group) Reports(ctx context.Context) ([]*Report, error) {
+func (g *Group) Reports(ctx context.Context) ([]*Report, error) { return g.reportsOf(ctx, false) }
+
+func (g *Group) reportsOf(ctx context.Context, glance bool) ([]*Report, error) {
 	select {
 	case g.asking <- struct{}{}:
 		defer func() { <-g.asking }()
@@ -164,6 +171,7 @@ func (g *Group) Reports(ctx context.Context) ([]*Report, error) {
 	asked := make([]*Report, len(g.workers))
 	for i, w := range g.workers {
 		asked[i] = newReport(w.mail.edition.Load())
+		asked[i].glance = glance
 		w.mail.ask.Store(asked[i])
 	}
 	var late []int

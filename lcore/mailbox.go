@@ -53,8 +53,10 @@ const cacheLine = 64
 // An edition is a program with counters that are large enough for it.
 type edition struct {
 	program  *Program
-	counters *counters // zero, until the core takes it over
+	counters *counters // zero, until the core takes it over; its own from then on
 	fresh    fresh     // whose counters begin at zero
+
+	services, endpoints int // that counters have room for
 }
 
 // fresh are the ids that have come to name another service or endpoint than in

@@ -63,3 +63,38 @@ func TestEntries(t *testing.T) {
 		t.Errorf("of a flow that never was: %+v", known)
 	}
 }
+
+// A glance leaves the longest poll gap to who reports it.
+func TestGlance(t *testing.T) {
+	f := newFleet(t, fleetShape{nodes: 1, cores: 1, rxQueues: 1}, "10.0.0.1")
+	n := f.nodes[0]
+	report := func(ask func(context.Context) ([]*Report, error)) time.Duration {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		turned := make(chan struct{})
+		go func() {
+			defer close(turned)
+			for ctx.Err() == nil {
+				n.workers[0].Turn()
+			}
+		}()
+		reports, err := ask(ctx)
+		cancel()
+		<-turned
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reports[0].Gap
+	}
+	f.run()
+	n.port.Advance(int64(time.Second))
+	for i, ask := range []func(context.Context) ([]*Report, error){n.group.Glance, n.group.Glance, n.group.Reports} {
+		if gap := report(ask); gap != time.Second {
+			t.Errorf("asked for the %d. time: a gap of %v, want a second", i+1, gap)
+		}
+	}
+	if gap := report(n.group.Reports); gap != 0 {
+		t.Errorf("after it was reported: %v", gap)
+	}
+}

@@ -30,12 +30,13 @@ type Report struct {
 
 	Turns, EmptyTurns uint64
 	Busy, Free        time.Duration // time in turns that found frames, and that did not
-	Gap               time.Duration // longest time between two polls since the last report, rests apart
+	Gap               time.Duration // longest time between two polls since the last report that was no glance, rests apart
 
 	Conntrack conntrack.Stats
 	Fragments fragments.Stats
 
-	done atomic.Bool // writer: core, when all else is filled; reader: control
+	glance bool        // leaves Gap to go on
+	done   atomic.Bool // writer: core, when all else is filled; reader: control
 }
 
 // A ServiceCount counts what was forwarded, or tried to be, for one VIP.
@@ -44,8 +45,8 @@ type ServiceCount struct{ Packets, Bytes uint64 }
 // newReport makes a report for w to fill, with room for what e counts.
 func newReport(e *edition) *Report {
 	return &Report{
-		Services:  make([]ServiceCount, len(e.counters.services)),
-		Endpoints: make([]uint64, len(e.counters.endpoints)),
+		Services:  make([]ServiceCount, e.services),
+		Endpoints: make([]uint64, e.endpoints),
 	}
 }
 
@@ -62,6 +63,9 @@ func (w *Worker) fill(r *Report) {
 	copy(r.Endpoints, c.endpoints)
 	r.Turns, r.EmptyTurns = w.pace.turns, w.pace.emptyTurns
 	r.Busy, r.Free = time.Duration(w.pace.busy), time.Duration(w.pace.free)
-	r.Gap, w.pace.gap = time.Duration(w.pace.gap), 0
+	r.Gap = time.Duration(w.pace.gap)
+	if !r.glance {
+		w.pace.gap = 0
+	}
 	r.Conntrack, r.Fragments = w.conntrack.Stats(), w.fragments.Stats()
 }
