@@ -190,3 +190,27 @@ func TestAggregated(t *testing.T) {
 	configure(t, s, settings(peerOn(1)))
 	eventually(t, 3*time.Second, "the VIP by itself", has(vip4))
 }
+
+// TestNoTransit: what one router sends, no other gets.
+func TestNoTransit(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	one, two := newNS(t), newNS(t)
+	one.join(1)
+	two.join(2)
+	newBird(one, "protocol static { ipv4; route 198.51.100.0/24 unreachable; }"+
+		strings.Replace(birdNode, "as 64512;", "as 64512; ipv4 { export where source = RTS_STATIC; };", 1))
+	b := newBird(two, `router id 10.0.0.2; protocol bgp n1 from node { local as 64501; neighbor 10.0.2.11 as 64512; }`)
+	s := newSpeaker(t)
+	other := peerOn(2)
+	other.ASN = 64501
+	configure(t, s, settings(peerOn(1), other))
+	waitUp(t, s)
+	eventually(t, 3*time.Second, "the route refused", func() bool { return peerStatus(t, s, addr("10.0.1.1")).Refused == 1 })
+	announce(t, s, routes(vip4)...)
+	eventually(t, 3*time.Second, "ours at the other", func() bool { return b.route(vip4) != nil })
+	if n := b.count(); n != 1 {
+		t.Errorf("the other router has %d routes", n)
+	}
+}

@@ -63,7 +63,9 @@ protocol bgp n2 from node { neighbor 2001:db8:1::11 port 1790 as 64512; }
 	four, six := peerOn(1), peerOn(1)
 	four.LocalAddress, four.Passive, four.Port, four.TTLSecurity, four.PasswordFile = addr("10.0.1.11"), true, 1790, 1, secret
 	six.Address, six.LocalAddress, six.Passive, six.Port = addr("2001:db8:1::1"), addr("2001:db8:1::11"), true, 1790
-	configure(t, s, settings(four, six))
+	nobody := four // keeps the socket of four's address in use
+	nobody.Address, nobody.PasswordFile = addr("10.0.1.2"), ""
+	configure(t, s, settings(four, six, nobody))
 	announce(t, s, routes(vip4)...)
 	want := "tcp 10.0.1.11:1790,tcp [2001:db8:1::11]:1790"
 	if got := strings.Join(sockets(t), ","); got != want {
@@ -72,18 +74,21 @@ protocol bgp n2 from node { neighbor 2001:db8:1::11 port 1790 as 64512; }
 	if got := fmt.Sprint(s.Status().Listening); got != "[10.0.1.11:1790 [2001:db8:1::11]:1790]" {
 		t.Errorf("status has %s", got)
 	}
-	waitUp(t, s)
+	both := func() bool {
+		return peerStatus(t, s, four.Address).State == Established && peerStatus(t, s, six.Address).State == Established
+	}
+	eventually(t, 10*time.Second, "both sessions", both)
 	eventually(t, 3*time.Second, "routes by both", func() bool { return strings.Count(b.ask("show", "route", vip4), "[n") == 2 })
 
 	// Out, and back without the password.
-	configure(t, s, settings(six))
+	configure(t, s, settings(six, nobody))
 	four.PasswordFile = ""
-	other := peerOn(1)
-	other.Address, other.LocalAddress, other.Passive, other.Port = addr("10.0.1.2"), addr("10.0.1.11"), true, 1790
-	configure(t, s, settings(six, other))
 	b.reconfigure(fmt.Sprintf(conf, ""))
-	configure(t, s, settings(six, four))
-	waitUp(t, s)
+	configure(t, s, settings(six, nobody, four))
+	eventually(t, 10*time.Second, "both sessions again", both)
+	if losses := peerStatus(t, s, six.Address).Losses; losses != 0 {
+		t.Errorf("the other session was lost %d times", losses)
+	}
 }
 
 // TestMultihop has a router behind another one.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -195,14 +196,13 @@ func listenPort(peers []peer) uint16 {
 }
 
 // listenAddresses are those that a passive peer wants us to listen on, each
-// once, in order.
+// once and, as the order of peers means nothing, in order.
 func listenAddresses(peers []peer) (list []netip.Addr) {
-	seen := map[netip.Addr]bool{}
 	for _, p := range peers {
-		if p.Passive && !seen[p.LocalAddress] {
-			seen[p.LocalAddress] = true
+		if p.Passive {
 			list = append(list, p.LocalAddress)
 		}
 	}
-	return list
+	slices.SortFunc(list, netip.Addr.Compare)
+	return slices.Compact(list)
 }
