@@ -1,9 +1,12 @@
 package health
 
 import (
+	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -281,4 +284,21 @@ func TestStarved(t *testing.T) {
 		t.Errorf("%d busy", busy)
 	}
 	eventually(t, soon, "all have asked", func() bool { return answers.Load() == n })
+}
+
+// TestMeanings: what the system says when it has nothing left is no word about
+// the target.
+func TestMeanings(t *testing.T) {
+	for no, want := range map[syscall.Errno]resultKind{
+		syscall.ECONNREFUSED: refused, syscall.ECONNRESET: refused, syscall.EHOSTUNREACH: refused, syscall.ENETUNREACH: refused,
+		syscall.ETIMEDOUT: refused, syscall.EPIPE: refused,
+		syscall.EADDRNOTAVAIL: untried, syscall.EADDRINUSE: untried, syscall.EMFILE: untried, syscall.ENFILE: untried,
+		syscall.ENOBUFS: untried, syscall.ENOMEM: untried, syscall.EPERM: untried, syscall.EACCES: untried,
+	} {
+		q := &inquiry{dial: &dial{target: usual.normal(), ctx: t.Context()}}
+		kind, err := q.judge(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", no)}, time.Millisecond)
+		if kind != want || err.Error() != no.Error() {
+			t.Errorf("%v: %v, %v", no, kind, err)
+		}
+	}
 }
