@@ -200,7 +200,7 @@ func TestSequencesOfConfigs(t *testing.T) {
 			reused++
 		}
 	})
-	if reused == 0 {
+	if reused == 0 && !testing.Short() { // fewer and shorter ones then
 		t.Error("no sequence was long enough for a number to be used again: the test shows less than it should")
 	}
 }
