@@ -85,20 +85,24 @@ func TestStuckWorker(t *testing.T) {
 	}
 }
 
-// TestTooFewWorkers: with two workers for forty targets that hang and forty that
-// do not, all are late; those that are well stay up, and the others are found
-// down.
+// TestTooFewWorkers: with two workers for targets that hang and others that do
+// not, all are late; those that are well stay up, and the others are found down.
 func TestTooFewWorkers(t *testing.T) {
 	t.Parallel()
-	well, silent := serve(t, says(0, "+PONG")), serve(t, hang)
+	const well, silent = 40, 16
+	good, bad := serve(t, says(0, "+PONG")), serve(t, hang)
 	var all []Target
-	for i := range 40 {
-		for _, port := range []uint16{well.Port(), silent.Port()} {
-			all = append(all, Target{
-				Addr: netip.AddrFrom4([4]byte{127, 0, 3, byte(i)}), Check: Check{Type: TCP, Port: port, Expect: "+PONG"},
-				Interval: 200 * time.Millisecond, Timeout: 50 * time.Millisecond, Fall: 2,
-			})
-		}
+	add := func(i int, port uint16) {
+		all = append(all, Target{
+			Addr: netip.AddrFrom4([4]byte{127, 0, 3, byte(i)}), Check: Check{Type: TCP, Port: port, Expect: "+PONG"},
+			Interval: 200 * time.Millisecond, Timeout: 150 * time.Millisecond, Fall: 2,
+		})
+	}
+	for i := range well {
+		add(i, good.Port())
+	}
+	for i := range silent {
+		add(i, bad.Port())
 	}
 	m := watch(t, Config{Workers: 2}, all...)
 	count := func(port uint16, s State) (n int) {
@@ -110,13 +114,13 @@ func TestTooFewWorkers(t *testing.T) {
 		return n
 	}
 	eventually(t, 15*time.Second, "all have a verdict", func() bool {
-		return count(well.Port(), Up) == 40 && count(silent.Port(), Down) == 40
+		return count(good.Port(), Up) == well && count(bad.Port(), Down) == silent
 	})
-	if l := m.Load(); l.Limit != 2 || l.Busy != 2 || l.Waiting < 40 || l.Late < 400*time.Millisecond || l.Targets != 80 {
+	if l := m.Load(); l.Limit != 2 || l.Busy != 2 || l.Waiting < well/2 || l.Late < 400*time.Millisecond || l.Targets != well+silent {
 		t.Errorf("%+v", l)
 	}
 	for _, s := range m.Status() {
-		if s.Target.Check.Port == well.Port() && s.Failed > 0 {
+		if s.Target.Check.Port == good.Port() && s.Failed > 0 {
 			t.Errorf("%+v", s)
 		}
 	}
