@@ -96,13 +96,17 @@ func (m *Manager) healthOf(c *config.Config) func(config.VIP, netip.Addr, string
 		h := plan.Health{Percent: 100}
 		switch st.State {
 		case health.Up:
-			h.Verdict, h.Percent = plan.Up, st.Weight.Share()
+			h.Verdict, h.Percent = plan.Up, (st.Weight.Share()+weightStep-1)/weightStep*weightStep
 		case health.Down:
 			h.Verdict = plan.Down
 		}
 		return h
 	}
 }
+
+// weightStep is to what weights that backends ask for are rounded up, in percent:
+// one that wavers would have tables built all the time.
+const weightStep = 5
 
 // tellBackends logs what has changed of backends since the plan before.
 func (m *Manager) tellBackends(before, after *plan.Plan) {
