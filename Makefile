@@ -36,6 +36,11 @@ race: install-build ## all tests that need no DPDK under the race detector, at f
 fuzz: install-build ## every fuzz target for FUZZTIME=60s
 	test/fuzz.sh each $(FUZZTIME)
 
+# Bounded in time: the stream of frames by the tests themselves, all else by the timeouts.
+soak: install-test ## 10 million hostile frames through nodes in memory and through guidewayd, then the fleet at full size
+	@if SOAK_FULL=1 go test $(ALONE) -timeout=20m -v ./test/soak && FLEET_FULL=1 go test $(ALONE) -timeout=30m ./test/fleet; \
+	then echo 'PASS: soak of $(VERSION)'; else echo 'FAIL: soak of $(VERSION)'; exit 1; fi
+
 bench: install-test ## benchmarks COUNT=6 times into bench/, compared with benchstat
 	@mkdir -p bench
 	go test -run='^$$' -bench=. -benchmem -count=$(COUNT) -p=1 $(PURE) $(MACHINE) | tee bench/$(VERSION).txt
@@ -61,4 +66,4 @@ install-%:
 
 # The order of prerequisites is meant, with -j too.
 .NOTPARALLEL:
-.PHONY: help run build test race fuzz bench lint clean check compile
+.PHONY: help run build test race fuzz soak bench lint clean check compile

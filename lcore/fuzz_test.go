@@ -72,7 +72,7 @@ type fuzzRun struct {
 func fuzzTargets(node int, vlan uint16) hostile.Targets {
 	t := hostile.Targets{
 		MAC: wishMAC(node), Router: [6]byte{2, 0xcc}, VLAN: vlan, MTU: fuzzMTU,
-		VIPs: []netip.Addr{udpVIP, udpVIP6, vip, vip6}, Ports: []uint16{53, 80},
+		Services: []hostile.Service{{VIP: udpVIP, Proto: packet.ProtoUDP}, {VIP: udpVIP6, Proto: packet.ProtoUDP}, {VIP: vip, Proto: packet.ProtoTCP, Port: 80}, {VIP: vip6}},
 	}
 	for _, b := range wishBackends {
 		t.Backends = append(t.Backends, netip.MustParseAddr(b))

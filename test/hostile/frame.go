@@ -117,13 +117,22 @@ type flow struct {
 
 // flow draws one of a crowd of some ten thousands.
 func (s *Source) flow(proto byte) flow {
-	f := flow{vip: pick(s, s.t.VIPs), proto: proto}
+	var v Service
+	for range 8 { // soon there is one that takes it
+		if v = pick(s, s.t.Services); v.Proto == proto || v.Proto == 0 {
+			break
+		}
+	}
+	f := flow{vip: v.VIP, proto: proto}
 	n := s.n(256)
 	if s.one(8) { // somebody seen never before
 		n = s.n(1 << 24)
 	}
 	f.client = client(f.vip, n)
-	f.ports = uint32(1024+n%64*16+s.n(4))<<16 | uint32(pick(s, s.t.Ports))
+	if v.Port == 0 {
+		v.Port = uint16(5000 + n%16)
+	}
+	f.ports = uint32(1024+n%64*16+s.n(4))<<16 | uint32(v.Port)
 	return f
 }
 

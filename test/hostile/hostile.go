@@ -10,18 +10,26 @@ package hostile
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 )
 
 // Targets says whom the frames are for, and what the receiver is like.
 type Targets struct {
-	MAC, Router [6]byte      // of the node's port, and of whom frames come from
-	VLAN        uint16       // of the port; 0: untagged
-	MTU         int          // of the port, bytes
-	VIPs        []netip.Addr // of either family
-	Ports       []uint16     // that services of theirs are on
-	Self        []netip.Addr // the node's own addresses
-	Nodes       []netip.Addr // addresses of the other nodes of the fleet
-	Backends    []netip.Addr // who answer to the VIPs
+	MAC, Router [6]byte // of the node's port, and of whom frames come from
+	VLAN        uint16  // of the port; 0: untagged
+	MTU         int     // of the port, bytes
+	Services    []Service
+	Within      []netip.Prefix // whose addresses are VIPs, too
+	Self        []netip.Addr   // the node's own addresses
+	Nodes       []netip.Addr   // addresses of the other nodes of the fleet
+	Backends    []netip.Addr   // who answer to the VIPs
+}
+
+// A Service is what a VIP takes.
+type Service struct {
+	VIP   netip.Addr // of either family
+	Proto byte       // 0: any
+	Port  uint16     // 0: any
 }
 
 // MaxFrame is how long a frame of a Source can be, in bytes: a jumbo frame.
@@ -31,6 +39,7 @@ const MaxFrame = 9600
 type Source struct {
 	t      Targets
 	random *rand.Rand
+	all    []netip.Addr    // VIPs
 	vips   [2][]netip.Addr // by family: 0 is IPv4
 	others [2][]netip.Addr // nodes, likewise
 
@@ -63,14 +72,16 @@ var recipes = []recipe{
 	{2, (*Source).foreignTag}, {3, (*Source).neighbours}, {2, (*Source).group}, {2, (*Source).routing}, {1, (*Source).notIP}, {1, (*Source).runt},
 }
 
-// New returns a Source. Targets need at least one VIP and one port.
+// New returns a Source. Targets need at least one service.
 func New(seed uint64, t Targets) *Source {
 	s := &Source{t: t, random: rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15)), text: make([]byte, 2*MaxFrame)}
 	for i := range s.text {
 		s.text[i] = byte(s.random.Uint32())
 	}
-	for _, a := range t.VIPs {
-		s.vips[family(a)] = append(s.vips[family(a)], a)
+	for _, v := range t.Services {
+		if a := v.VIP; !slices.Contains(s.all, a) {
+			s.all, s.vips[family(a)] = append(s.all, a), append(s.vips[family(a)], a)
+		}
 	}
 	for _, a := range t.Nodes {
 		s.others[family(a)] = append(s.others[family(a)], a)

@@ -19,8 +19,8 @@ func addrs(list ...string) (out []netip.Addr) {
 
 var targets = Targets{
 	MAC: [6]byte{2, 0, 0, 0, 0, 0x11}, Router: [6]byte{2, 0, 0, 0, 0, 0x99}, MTU: 1500,
-	VIPs: addrs("203.0.113.10", "203.0.113.53", "2001:db8:cafe::10"), Ports: []uint16{53, 80},
-	Self: addrs("192.0.2.11", "2001:db8::11"), Nodes: addrs("192.0.2.12", "2001:db8::12"), Backends: addrs("10.0.0.1", "2001:db8:b::1"),
+	Services: []Service{{netip.MustParseAddr("203.0.113.10"), tcp, 80}, {netip.MustParseAddr("203.0.113.53"), udp, 0}, {netip.MustParseAddr("2001:db8:cafe::10"), 0, 0}},
+	Self:     addrs("192.0.2.11", "2001:db8::11"), Nodes: addrs("192.0.2.12", "2001:db8::12"), Backends: addrs("10.0.0.1", "2001:db8:b::1"),
 }
 
 // The same seed gives the same frames, another one others, and none is longer
@@ -150,7 +150,7 @@ func sent() []byte {
 	s.random = New(1, targets).random
 	s.text = make([]byte, 2*MaxFrame)
 	at := s.outer(targets.Self[0], targets.Backends[0], 0, typeIPv4)
-	inner := s.open(client(targets.VIPs[0], 1), targets.VIPs[0], udp)
+	inner := s.open(client(targets.Services[0].VIP, 1), targets.Services[0].VIP, udp)
 	s.transport(flow{ports: 1<<16 | 53, proto: udp}, 100)
 	s.seal(inner)
 	s.seal(at)

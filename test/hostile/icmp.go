@@ -82,7 +82,7 @@ func (s *Source) forgedError() {
 	quoted := f
 	switch s.n(4) {
 	case 0: // another VIP's
-		quoted.vip = pick(s, s.t.VIPs)
+		quoted.vip = pick(s, s.all)
 		quoted.client = client(quoted.vip, s.n(256))
 	case 1: // nobody's
 		quoted.vip = client(f.vip, s.n(1<<16))

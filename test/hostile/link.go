@@ -38,7 +38,7 @@ func (s *Source) foreignTag() {
 // neighbours is ARP and neighbour discovery: who asks, who answers, who lies.
 func (s *Source) neighbours() {
 	everyone := [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-	vip := pick(s, s.t.VIPs)
+	vip := pick(s, s.all)
 	if len(s.t.Self) > 0 && s.one(2) {
 		vip = pick(s, s.t.Self)
 	}

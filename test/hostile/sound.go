@@ -104,7 +104,7 @@ func (t *Targets) tunnel(src, dst netip.Addr, rest []byte) (Kind, error) {
 	if int(binary.BigEndian.Uint16(rest[2:])) != [...]int{typeIPv4, typeIPv6}[family(to)] {
 		return kind, errors.New("GRE's protocol and the version inside disagree")
 	}
-	if !slices.Contains(t.VIPs, to) {
+	if !slices.ContainsFunc(t.Services, func(v Service) bool { return v.VIP == to }) && !slices.ContainsFunc(t.Within, func(p netip.Prefix) bool { return p.Contains(to) }) {
 		return kind, fmt.Errorf("for %v in a tunnel, which is no VIP", to)
 	}
 	return kind, nil

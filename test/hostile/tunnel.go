@@ -14,7 +14,7 @@ func (s *Source) outer(src, dst netip.Addr, flags, inner int) int {
 // tunnelEnds draws source and destination of what another node sends to this
 // one; where there are no others, of what a stranger sends.
 func (s *Source) tunnelEnds() (src, dst netip.Addr) {
-	dst = s.t.VIPs[0]
+	dst = s.all[0]
 	if len(s.t.Self) > 0 {
 		dst = pick(s, s.t.Self)
 	}
@@ -70,7 +70,7 @@ func (s *Source) within(src, dst netip.Addr, flags int) {
 
 // like is another flow between the same addresses.
 func (s *Source) like(f flow) flow {
-	f.ports = uint32(1024+s.n(64)*16)<<16 | uint32(pick(s, s.t.Ports))
+	f.ports = uint32(1024+s.n(64)*16)<<16 | f.ports&0xffff
 	return f
 }
 
@@ -94,7 +94,7 @@ func (s *Source) oddTunnel() {
 		s.junk(s.n(80))
 		s.seal(at)
 	case 3: // to a VIP: would go round in circles
-		vip := pick(s, s.t.VIPs)
+		vip := pick(s, s.all)
 		s.within(client(vip, s.n(256)), vip, marked)
 	}
 }
