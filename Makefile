@@ -38,7 +38,7 @@ fuzz: install-build ## every fuzz target for FUZZTIME=60s
 
 # Bounded in time: the stream of frames by the tests themselves, all else by the timeouts.
 soak: install-test ## 10 million hostile frames through nodes in memory and through guidewayd, then the fleet at full size
-	@if SOAK_FULL=1 go test $(ALONE) -timeout=20m -v ./test/soak && FLEET_FULL=1 go test $(ALONE) -timeout=30m ./test/fleet; \
+	@if SOAK_FULL=1 FLEET_FULL=1 go test $(ALONE) -timeout=30m -v ./test/soak ./test/fleet; \
 	then echo 'PASS: soak of $(VERSION)'; else echo 'FAIL: soak of $(VERSION)'; exit 1; fi
 
 bench: install-test ## benchmarks COUNT=6 times into bench/, compared with benchstat
