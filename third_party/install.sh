@@ -41,6 +41,7 @@ netcat-openbsd  | likewise, as their scripts do
 traceroute      | shows that a VIP and a node answer as the last hop
 bird2           | a router with BGP and BFD; run from the tests, never as a service
 frr             | another one
+prometheus      | scrapes a node in a test; promtool judges metrics and alert rules; never a service
 END
 )
 
@@ -139,7 +140,7 @@ install_packages() {
 	# Nor does one start at the next boot. This disables systemd units as well.
 	for name; do
 		case $name in
-		nginx | frr) update-rc.d "$name" disable ;;
+		nginx | frr | prometheus) update-rc.d "$name" disable ;;
 		bird2) update-rc.d bird disable ;;
 		esac
 	done

@@ -39,6 +39,7 @@ var floors = map[string]int{
 	"cmd/guideway":      8,
 	"cmd/guideway-lab":  8,
 	"cmd/guideway-load": 8,
+	"deploy/grafana":    8,
 }
 
 const (

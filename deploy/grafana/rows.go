@@ -1,0 +1,165 @@
+package main
+
+var prometheus = source{"prometheus", "${datasource}"}
+
+var all = map[string]any{"text": "All", "value": "$__all"}
+
+// frame is the dashboard without its panels.
+var frame = dashboard{
+	UID: "guideway", Title: "Guideway", Tags: []string{"guideway", "load balancer"},
+	Description:   "A fleet of Guideway load balancers. docs/metrics.md explains every metric and verdict, docs/monitoring.md this page.",
+	SchemaVersion: 41, Version: 1, Editable: true, GraphTooltip: 1,
+	Time: span{"now-3h", "now"}, Refresh: "30s", Timezone: "browser", Links: []any{},
+	Templating: templating{[]variable{
+		{Name: "datasource", Label: "Prometheus", Type: "datasource", Query: "prometheus", Refresh: 1, Current: map[string]any{}, Options: []any{}},
+		choice("job", "Fleet", `label_values(guideway_build_info, job)`, false),
+		choice("instance", "Node", `label_values(guideway_build_info{job="$job"}, instance)`, true),
+		choice("vip", "VIP", `label_values(guideway_vip_announced{job="$job"}, vip)`, true),
+	}},
+	Annotations: annotations{[]annotation{{
+		Name: "Reloads", Source: &prometheus, Enable: true, IconColor: "blue", Step: "30s",
+		Expr: selected(`changes(guideway_config_generation{@}[1m]) > 0`), TitleFormat: "new snapshot", TagKeys: "instance",
+	}}},
+}
+
+// choice is a variable whose values Prometheus knows.
+func choice(name, label, query string, many bool) variable {
+	v := variable{Name: name, Label: label, Type: "query", Definition: query, Source: &prometheus, Refresh: 2, Sort: 1,
+		Query: map[string]any{"query": query, "refId": name}, Current: map[string]any{}, Options: []any{}}
+	if many {
+		v.Multi, v.IncludeAll, v.AllValue, v.Current = true, true, ".*", all
+	}
+	return v
+}
+
+// rows is what the page shows, from top to bottom.
+var rows = []row{
+	{"Fleet", []chart{
+		count(3, "Nodes", "", "Nodes that answer scrapes.", `sum(up{@})`),
+		faults(3, "Silent nodes", "Nodes that do not answer scrapes.", `count(up{@} == 0) or vector(0)`),
+		faults(3, "Alerts", "Alerts of Guideway that fire now.", `count(ALERTS{job="$job",alertname=~"Guideway.*",alertstate="firing"}) or vector(0)`),
+		faults(3, "VIPs down", "VIPs with fewer healthy backends than they need, on any node.",
+			`count(count by (vip) (guideway_vip_condition{@,condition=~"withdrawn|fail-open|unreachable"})) or vector(0)`),
+		faults(3, "Backends down", "Backends that fail a check for every node.", `count(max by (backend, check) (guideway_backend_up{@}) == 0) or vector(0)`),
+		faults(3, "Tables that differ", "VIPs whose lookup table is not the same on every node. More than a moment of a reload: connections break.",
+			`count(max by (vip) (guideway_vip_table_digest{@}) != min by (vip) (guideway_vip_table_digest{@})) or vector(0)`),
+		count(3, "Packets", "pps", "Packets to backends.", `sum(rate(guideway_packets_total{@,verdict="forwarded"}[$__rate_interval]))`),
+		count(3, "Traffic", "Bps", "Bytes received.", `sum(rate(guideway_bytes_total{@}[$__rate_interval]))`),
+		plot(8, "Packets forwarded", "pps", "By node. Nodes behind one router should be alike.",
+			of(`sum by (instance) (rate(guideway_packets_total{@,verdict="forwarded"}[$__rate_interval]))`, "{{instance}}")),
+		plot(8, "Bytes received", "Bps", "By node.", of(`sum by (instance) (rate(guideway_bytes_total{@}[$__rate_interval]))`, "{{instance}}")),
+		good(8, "Attracts traffic", "Red: the node has withdrawn everything, or does not answer.",
+			of(`up{@} * on (job, instance) (1 - guideway_announcements_held{@}) or up{@} == 0`, "{{instance}}")),
+		list(12, "Alerts that fire", "", "What to do is in the alert's runbook.", `ALERTS{job="$job",alertname=~"Guideway.*",alertstate="firing"}`),
+		list(12, "Versions", "", "More than one: an upgrade is under way.", `guideway_build_info{@}`),
+	}},
+	{"VIPs and backends", []chart{
+		plot(8, "Packets by VIP", "pps", "", of(`sum by (vip) (rate(guideway_vip_packets_total{@,vip=~"$vip"}[$__rate_interval]))`, "{{vip}}")),
+		plot(8, "Bytes by VIP", "Bps", "From the IP header on, without the tunnel.", of(`sum by (vip) (rate(guideway_vip_bytes_total{@,vip=~"$vip"}[$__rate_interval]))`, "{{vip}}")),
+		good(8, "Announced", "Is there a route for the VIP to the node?", of(`guideway_vip_announced{@,vip=~"$vip"}`, "{{vip}} {{instance}}")),
+		plot(8, "Healthy backends", "short", "Fewest on any node, and how many are needed.",
+			of(`min by (vip) (guideway_vip_healthy_backends{@,vip=~"$vip"})`, "{{vip}} healthy"),
+			of(`max by (vip) (guideway_vip_wanted_backends{@,vip=~"$vip"})`, "{{vip}} wanted"),
+			of(`max by (vip) (guideway_vip_needed_backends{@,vip=~"$vip"})`, "{{vip}} needed")),
+		plot(8, "Packets by backend", "pps", "The 20 busiest.", of(`topk(20, sum by (vip, backend) (rate(guideway_backend_packets_total{@,vip=~"$vip"}[$__rate_interval])))`, "{{vip}} {{backend}}")),
+		good(8, "Backends that were down", "Backends that failed a check on some node, as far as they did in this time.",
+			of(`min by (backend, check) (guideway_backend_up{@}) and (min by (backend, check) (min_over_time(guideway_backend_up{@}[$__range])) == 0)`, "{{backend}} {{check}}")),
+		list(8, "Condition", "", "", `count by (vip, condition) (guideway_vip_condition{@,vip=~"$vip"})`),
+		list(8, "Shares of new flows", "percentunit", "As the lookup table has them; the least of any node.", `min by (vip, backend) (guideway_backend_share{@,vip=~"$vip"})`),
+		list(8, "Different tables", "", "How many lookup tables the fleet has for a VIP: 1, but for the moment of a reload.",
+			`count by (vip) (count by (vip, digest) (count_values by (vip) ("digest", guideway_vip_table_digest{@,vip=~"$vip"})))`),
+	}},
+	{"Cores", []chart{
+		ratio(8, "Busy", "Share of the time in turns that found frames. 0.8 is no reason for haste: a turn that finds one frame counts like one that finds 64.",
+			of(`rate(guideway_core_busy_seconds_total{@}[$__rate_interval]) / (rate(guideway_core_busy_seconds_total{@}[$__rate_interval]) + rate(guideway_core_free_seconds_total{@}[$__rate_interval]))`, "{{instance}} {{core}}")),
+		plot(8, "Frames per turn", "short", "Of turns that found some. Near 64 the core is full.",
+			of(`rate(guideway_received_packets_total{@}[$__rate_interval]) / (rate(guideway_core_turns_total{@,found="frames"}[$__rate_interval]) > 0)`, "{{instance}} {{core}}")),
+		plot(8, "Longest poll gap", "s", "Since the scrape before. Over a millisecond a ring of 1024 may overflow at 1 Mpps.",
+			of(`guideway_core_poll_gap_seconds{@}`, "{{instance}} {{core}}")),
+		plot(8, "Frames received", "pps", "From ports and from the kernel. A core far above the others: few flows, or RSS does not spread them.",
+			of(`rate(guideway_received_packets_total{@}[$__rate_interval])`, "{{instance}} {{core}}")),
+		plot(8, "Taken from other cores", "pps", "Software steering; fragments; ICMP errors.",
+			of(`rate(guideway_taken_packets_total{@}[$__rate_interval])`, "{{instance}} {{core}}")),
+		good(8, "Answers", "Red: the poll loop is stalled.", of(`guideway_core_answering{@}`, "{{instance}} {{core}}")),
+		plot(8, "Connection table", "short", "Flows. Beside conntrack.flows_per_core: near it, raise that.",
+			of(`guideway_conntrack_entries{@}`, "{{instance}} {{core}}")),
+		plot(8, "Connection table: events", "ops", "full: flows without an entry, which move when backends change. evict: as meant under a SYN flood.",
+			of(`sum by (event) (rate(guideway_conntrack_events_total{@}[$__rate_interval]))`, "{{event}}")),
+		plot(8, "Snapshots behind", "short", "Above 0 for more than a moment: the core forwards by what was before a reload.",
+			of(`guideway_config_generation{@} - on (job, instance) group_right guideway_core_generation{@}`, "{{instance}} {{core}}")),
+		plot(12, "Time unaccounted for", "percentunit", "Busy and free time grow by a second a second, else the core was away.",
+			of(`1 - rate(guideway_core_busy_seconds_total{@}[$__rate_interval]) - rate(guideway_core_free_seconds_total{@}[$__rate_interval])`, "{{instance}} {{core}}")),
+		plot(12, "Arrived elsewhere", "pps", "Packets that the device's RSS brought to another core than it said, of those looked at. Above 0: steering = \"software\".",
+			of(`sum by (instance) (rate(guideway_spread_checked_packets_total{@,arrived="elsewhere"}[$__rate_interval]))`, "{{instance}}")),
+	}},
+	{"Verdicts", []chart{
+		stack(12, "How frames ended", "pps", "Each frame has one verdict.", of(`sum by (verdict) (rate(guideway_packets_total{@}[$__rate_interval])) > 0`, "{{verdict}}")),
+		stack(12, "Lost for clients", "pps", "Packets of a VIP that reached nobody though they could have: these should be 0.",
+			of(`sum by (verdict) (rate(guideway_packets_total{@,verdict=~"no_backend|no_next_hop|too_big|no_frame|tx_full|handover_full|no_headroom|multi_segment|fragment_dropped|unset"}[$__rate_interval])) > 0`, "{{verdict}}")),
+		stack(12, "Not ours", "pps", "Frames for no VIP or for no service of one, and the kernel's.",
+			of(`sum by (verdict) (rate(guideway_packets_total{@,verdict=~"not_vip|no_service|port_refused|vip_unreachable|to_kernel|from_kernel|kernel_limited|kernel_full|group_address|foreign_vlan|not_ip"}[$__rate_interval])) > 0`, "{{verdict}}")),
+		stack(12, "Broken or forged", "pps", "Attacks, broken senders, broken links.",
+			of(`sum by (verdict) (rate(guideway_packets_total{@,verdict=~"truncated_.*|bad_.*|too_many_extensions|tunnelled|stranger|icmp_mismatch|icmp_unreadable"}[$__rate_interval])) > 0`, "{{verdict}}")),
+		faults(12, "Cores whose books do not balance", "Every frame that came ends once. Anything but 0 is a bug.",
+			`count(guideway_received_packets_total{@} + guideway_taken_packets_total{@} + guideway_made_packets_total{@} != sum by (job, instance, core) (guideway_packets_total{@}) + on (job, instance, core) guideway_fragments_held{@}) or vector(0)`),
+		plot(12, "Made here", "pps", "Fragments of packets that were too big, copies of ICMP errors for other nodes.",
+			of(`sum by (instance) (rate(guideway_made_packets_total{@}[$__rate_interval]))`, "{{instance}}")),
+	}},
+	{"Fragments and ICMP", []chart{
+		plot(8, "Fragments", "ops", "kept = released + spoiled + expired + pushed_out + drained + held now.",
+			of(`sum by (event) (rate(guideway_fragments_events_total{@}[$__rate_interval])) > 0`, "{{event}}")),
+		plot(8, "Fragments waiting", "short", "For their first.",
+			of(`sum by (instance) (guideway_fragments_held{@})`, "{{instance}} fragments"),
+			of(`sum by (instance) (guideway_fragments_waiting_datagrams{@})`, "{{instance}} datagrams")),
+		plot(8, "Bytes waiting", "bytes", "", of(`sum by (instance) (guideway_fragments_held_bytes{@})`, "{{instance}}")),
+		plot(8, "Datagrams remembered", "short", "At fragments.datagrams the oldest are forgotten early.", of(`sum by (instance) (guideway_fragments_datagrams{@})`, "{{instance}}")),
+		stack(8, "Fragments that were dropped or sent on", "pps", "redirected: to the node that owns the datagram, (n-1)/n of all with n nodes.",
+			of(`sum by (verdict) (rate(guideway_packets_total{@,verdict=~"fragment_.*|redirected"}[$__rate_interval])) > 0`, "{{verdict}}")),
+		stack(8, "ICMP and path MTU", "pps", "too_big: dropped without telling; too_big_answered: the sender was told what fits.",
+			of(`sum by (verdict) (rate(guideway_packets_total{@,verdict=~"icmp_.*|echo_answered|relayed|relay_unknown|too_big.*"}[$__rate_interval])) > 0`, "{{verdict}}")),
+	}},
+	{"Ports and memory", []chart{
+		plot(8, "Bytes", "Bps", "As the device counts; tunnels included. Below 0: sent.",
+			of(`rate(guideway_port_rx_bytes_total{@}[$__rate_interval])`, "{{instance}} {{port}} received"),
+			of(`-rate(guideway_port_tx_bytes_total{@}[$__rate_interval])`, "{{instance}} {{port}} sent")).signed(),
+		plot(8, "Frames", "pps", "Below 0: sent.",
+			of(`rate(guideway_port_rx_packets_total{@}[$__rate_interval])`, "{{instance}} {{port}} received"),
+			of(`-rate(guideway_port_tx_packets_total{@}[$__rate_interval])`, "{{instance}} {{port}} sent")).signed(),
+		plot(8, "Lost at the port", "pps", "missed: cores too busy or away. no buffer: the pool was empty. errors: cable, optics, driver.",
+			of(`rate(guideway_port_rx_missed_total{@}[$__rate_interval])`, "{{instance}} {{port}} missed"),
+			of(`rate(guideway_port_rx_no_buffer_total{@}[$__rate_interval])`, "{{instance}} {{port}} no buffer"),
+			of(`rate(guideway_port_rx_errors_total{@}[$__rate_interval])`, "{{instance}} {{port}} receive errors"),
+			of(`rate(guideway_port_tx_errors_total{@}[$__rate_interval])`, "{{instance}} {{port}} send errors")),
+		ratio(8, "Line", "Share of the link's speed. Nothing where the speed is not known.",
+			of(`rate(guideway_port_rx_bytes_total{@}[$__rate_interval]) / (guideway_port_speed_bytes_per_second{@} > 0)`, "{{instance}} {{port}} received"),
+			of(`rate(guideway_port_tx_bytes_total{@}[$__rate_interval]) / (guideway_port_speed_bytes_per_second{@} > 0)`, "{{instance}} {{port}} sent")),
+		good(8, "Link", "", of(`guideway_port_link_up{@}`, "{{instance}} {{port}}")),
+		list(8, "Ports", "", "Which driver and device.", `guideway_port_info{@} * on (job, instance, port) group_left guideway_port_mtu_bytes{@}`),
+		ratio(8, "Frames free", "Of the pool. Falls and does not come back: frames are lost.", of(`guideway_mempool_free{@} / guideway_mempool_size{@}`, "{{instance}} {{pool}}")),
+		plot(8, "Hugepages free", "short", "Of the machine. At 0 a second guidewayd would not start.", of(`guideway_hugepages_free{@}`, "{{instance}} {{size}}")),
+		plot(8, "Driver's counters", "ops", "The 20 that grow fastest, under the driver's names.", of(`topk(20, rate(guideway_port_xstat_total{@}[$__rate_interval]) > 0)`, "{{instance}} {{port}} {{xstat}}")),
+	}},
+	{"Control plane and routers", []chart{
+		good(8, "BGP", "Is the session established?", of(`guideway_bgp_peer_up{@}`, "{{instance}} {{peer}}")),
+		good(8, "BFD", "", of(`guideway_bfd_up{@}`, "{{instance}} {{peer}}")),
+		plot(8, "Routes announced", "short", "", of(`guideway_bgp_peer_routes{@}`, "{{instance}} {{peer}}")),
+		bad(8, "Everything withdrawn", "Whatever is wanted: a stalled core, ports without a link, a drained node.", of(`guideway_announcements_held{@}`, "{{instance}}")),
+		good(8, "Nodes, as others see them", "Worst view of each node of fragments.nodes.", of(`min by (node) (guideway_node_up{@})`, "{{node}}")),
+		plot(8, "No next hop", "short", "Backends and nodes that packets cannot be sent to.", of(`guideway_destinations_unreachable{@}`, "{{instance}}")),
+		good(8, "The file is in effect", "Red: what runs is not what the file says.", of(`guideway_config_last_reload_success{@}`, "{{instance}}")),
+		plot(8, "Reloads", "short", "In the time of one step.", of(`sum by (instance, result) (increase(guideway_config_reload_total{@}[$__rate_interval]))`, "{{instance}} {{result}}")),
+		plot(8, "Planning", "s", "For the snapshot handed out last.", of(`guideway_vip_table_build_seconds{@}`, "{{instance}}")),
+		list(12, "Snapshots", "", "Number of the snapshot in effect; each reload that is not rejected adds one.", `guideway_config_generation{@}`),
+		list(12, "In effect since", "dateTimeFromNow", "", `guideway_config_published_timestamp_seconds{@} * 1000`),
+	}},
+	{"Process", []chart{
+		plot(8, "CPU", "short", "CPUs in use, poll loops included: one each unless they may rest.", of(`rate(process_cpu_seconds_total{@}[$__rate_interval])`, "{{instance}}")),
+		plot(8, "Memory", "bytes", "Of Go and C together, without hugepages.", of(`process_resident_memory_bytes{@}`, "{{instance}}")),
+		plot(8, "Go heap", "bytes", "", of(`go_memstats_heap_inuse_bytes{@}`, "{{instance}}")),
+		plot(8, "Goroutines", "short", "", of(`go_goroutines{@}`, "{{instance}}")),
+		plot(8, "Open files", "short", "", of(`process_open_fds{@}`, "{{instance}}")),
+		plot(8, "Longest pause of the collector", "s", "It stops the control plane; poll loops have no business with it.", of(`go_gc_duration_seconds{@,quantile="1"}`, "{{instance}}")),
+		plot(12, "Up for", "s", "", of(`time() - process_start_time_seconds{@}`, "{{instance}}")),
+		list(12, "VIPs", "", "VIPs in the configuration.", `guideway_config_vips{@}`),
+	}},
+}
