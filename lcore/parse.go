@@ -31,7 +31,7 @@ func (w *Worker) parse(port int) {
 			v = w.classify(f, it, h, came)
 		}
 		if v != Unset {
-			w.decline(f, it.port, v, h)
+			w.decline(f, it, v, h)
 			continue
 		}
 		it.hash = table.Hash(&it.key)
@@ -111,16 +111,18 @@ func (w *Worker) unlessNotVIP(it *item, v Verdict) Verdict {
 	return NotVIP
 }
 
-// decline ends the way of a frame that is no item, unless it is gone, the
+// decline ends the way of a frame that is no item, it being what would have become one, unless it is gone, the
 // kernel takes it, or its sender is told.
-func (w *Worker) decline(f *pmd.Frame, port uint8, v Verdict, h *packet.Headers) {
+func (w *Worker) decline(f *pmd.Frame, it *item, v Verdict, h *packet.Headers) {
 	switch v {
 	case gone:
 		return
 	case NotVIP, NotIP, GroupAddress:
-		v = w.ascend(f, port, v, h)
+		v = w.ascend(f, it.port, v, h)
 	case NoService:
-		v = w.refuse(f, port, h)
+		if it.marks&redirected == 0 { // else it came from a node, and not from where its sender is
+			v = w.refuse(f, it.port, h)
+		}
 	}
 	if v != gone {
 		w.drop(f, v)

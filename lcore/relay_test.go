@@ -156,3 +156,26 @@ func TestForgedRedirects(t *testing.T) {
 	f.nodes[0].tap.Sent(0)
 	f.shut()
 }
+
+// A first fragment that no service takes is refused where it came to this node
+// by itself, and not where another node sent it: that one would get the answer.
+func TestRedirectedIsNotRefused(t *testing.T) {
+	f := newFleet(t, fleetShape{nodes: 2, cores: 1, rxQueues: 1}, "10.0.0.1")
+	for i := range 40 {
+		piece := bytes.Clone(datagram(i, 1000, i, 3000, 1500, false)[0])
+		piece[23] = packet.ProtoTCP
+		packet.SetIPv4(piece[14:34], 0, uint16(len(piece)-14), packet.IPv4Rest(clearFields(piece[14:34])))
+		f.inject(0, 0, piece)
+		f.run()
+	}
+	refused, silent := f.verdicts(PortRefused), f.verdicts(NoService)
+	if refused == 0 || silent == 0 || refused+silent != 40 {
+		t.Errorf("%d refused and %d not, of 40: want some of each", refused, silent)
+	}
+	for _, frame := range f.take() {
+		if !bytes.Equal(frame[:6], []byte{2, 0xcc, 0, 0, 0, 0}) {
+			t.Errorf("answered to %x", frame[:6])
+		}
+	}
+	f.shut()
+}

@@ -125,7 +125,7 @@ func (w *Worker) resume(h *handover) {
 	it := &w.items[w.n]
 	it.at, it.port, it.marks = uint16(at), h.port, h.marks
 	if v := w.classify(f, it, &w.headers, h.passage); v != Unset {
-		w.decline(f, it.port, v, &w.headers)
+		w.decline(f, it, v, &w.headers)
 		return
 	}
 	w.admit(it)
