@@ -50,7 +50,7 @@ func build() dashboard {
 	id, y := 0, 0
 	for _, r := range rows {
 		id++
-		d.Panels = append(d.Panels, panel{ID: id, Type: "row", Title: r.title, Grid: grid{H: 1, W: columns, Y: y}, Panels: []panel{}})
+		d.Panels = append(d.Panels, panel{ID: id, Type: "row", Title: r.title, Grid: grid{H: 1, W: columns, Y: y}, Collapsed: new(bool), Panels: &[]panel{}})
 		y++
 		x, height := 0, 0
 		for _, c := range r.charts {

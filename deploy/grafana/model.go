@@ -1,7 +1,7 @@
 package main
 
 // The dashboard's JSON, as far as it is used: Grafana's classic schema, which
-// version 12 writes and all since 9 read.
+// version 13 still takes beside its own, and all since 9 read.
 
 type dashboard struct {
 	UID           string      `json:"uid"`
@@ -79,8 +79,8 @@ type panel struct {
 	Fields          *fields          `json:"fieldConfig,omitempty"`
 	Options         map[string]any   `json:"options,omitempty"`
 	Transformations []transformation `json:"transformations,omitempty"`
-	Collapsed       bool             `json:"collapsed,omitempty"`
-	Panels          []panel          `json:"panels,omitempty"` // of a row that is collapsed
+	Collapsed       *bool            `json:"collapsed,omitempty"` // rows have it
+	Panels          *[]panel         `json:"panels,omitempty"`    // likewise; none unless it is collapsed
 }
 
 type grid struct {

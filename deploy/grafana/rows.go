@@ -8,7 +8,7 @@ var all = map[string]any{"text": "All", "value": "$__all"}
 var frame = dashboard{
 	UID: "guideway", Title: "Guideway", Tags: []string{"guideway", "load balancer"},
 	Description:   "A fleet of Guideway load balancers. docs/metrics.md explains every metric and verdict, docs/monitoring.md this page.",
-	SchemaVersion: 41, Version: 1, Editable: true, GraphTooltip: 1,
+	SchemaVersion: 42, Version: 1, Editable: true, GraphTooltip: 1,
 	Time: span{"now-3h", "now"}, Refresh: "30s", Timezone: "browser", Links: []any{},
 	Templating: templating{[]variable{
 		{Name: "datasource", Label: "Prometheus", Type: "datasource", Query: "prometheus", Refresh: 1, Current: map[string]any{}, Options: []any{}},
