@@ -40,7 +40,7 @@ var (
 		custom:  map[string]any{"drawStyle": "line", "lineWidth": 1, "fillOpacity": 8, "showPoints": "never", "spanNulls": false},
 	}
 	states = kind{name: "state-timeline", height: 8, color: "thresholds",
-		options: map[string]any{"mergeValues": true, "showValue": "never", "rowHeight": 0.8, "legend": map[string]any{"displayMode": "list", "placement": "bottom", "showLegend": false}},
+		options: map[string]any{"mergeValues": true, "showValue": "never", "rowHeight": 0.8, "legend": map[string]any{"displayMode": "list", "placement": "bottom", "showLegend": false, "calcs": []string{}}},
 		custom:  map[string]any{"fillOpacity": 80, "lineWidth": 0},
 	}
 	number = kind{name: "stat", height: 4, instant: true, color: "thresholds",

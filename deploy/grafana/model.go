@@ -35,7 +35,6 @@ type variable struct {
 	Label      string  `json:"label"`
 	Type       string  `json:"type"` // "datasource", "query"
 	Query      any     `json:"query"`
-	Definition string  `json:"definition,omitempty"`
 	Source     *source `json:"datasource,omitempty"`
 	Refresh    int     `json:"refresh"` // 1: when the page is opened; 2: when its time changes
 	Sort       int     `json:"sort"`    // 1: by the alphabet
@@ -44,7 +43,7 @@ type variable struct {
 	IncludeAll bool    `json:"includeAll"`
 	AllValue   string  `json:"allValue,omitempty"`
 	Regex      string  `json:"regex"`
-	Current    any     `json:"current"`
+	Current    any     `json:"current,omitempty"`
 	Options    []any   `json:"options"`
 }
 
@@ -53,14 +52,19 @@ type annotations struct {
 }
 
 type annotation struct {
-	Name        string  `json:"name"`
-	Source      *source `json:"datasource"`
-	Enable      bool    `json:"enable"`
-	IconColor   string  `json:"iconColor"`
-	Expr        string  `json:"expr"`
-	Step        string  `json:"step"`
-	TitleFormat string  `json:"titleFormat"`
-	TagKeys     string  `json:"tagKeys"`
+	Name        string         `json:"name"`
+	Source      *source        `json:"datasource"`
+	Enable      bool           `json:"enable"`
+	IconColor   string         `json:"iconColor"`
+	Target      annotationFrom `json:"target"`
+	TitleFormat string         `json:"titleFormat"`
+	TagKeys     string         `json:"tagKeys"`
+}
+
+type annotationFrom struct {
+	RefID    string `json:"refId"`
+	Expr     string `json:"expr"`
+	Interval string `json:"interval"`
 }
 
 type source struct {

@@ -11,21 +11,21 @@ var frame = dashboard{
 	SchemaVersion: 42, Version: 1, Editable: true, GraphTooltip: 1,
 	Time: span{"now-3h", "now"}, Refresh: "30s", Timezone: "browser", Links: []any{},
 	Templating: templating{[]variable{
-		{Name: "datasource", Label: "Prometheus", Type: "datasource", Query: "prometheus", Refresh: 1, Current: map[string]any{}, Options: []any{}},
+		{Name: "datasource", Label: "Prometheus", Type: "datasource", Query: "prometheus", Refresh: 1, Options: []any{}},
 		choice("job", "Fleet", `label_values(guideway_build_info, job)`, false),
 		choice("instance", "Node", `label_values(guideway_build_info{job="$job"}, instance)`, true),
 		choice("vip", "VIP", `label_values(guideway_vip_announced{job="$job"}, vip)`, true),
 	}},
 	Annotations: annotations{[]annotation{{
-		Name: "Reloads", Source: &prometheus, Enable: true, IconColor: "blue", Step: "30s",
-		Expr: selected(`changes(guideway_config_generation{@}[1m]) > 0`), TitleFormat: "new snapshot", TagKeys: "instance",
+		Name: "Reloads", Source: &prometheus, Enable: true, IconColor: "blue",
+		Target: annotationFrom{"Anno", selected(`changes(guideway_config_generation{@}[1m]) > 0`), "30s"}, TitleFormat: "new snapshot", TagKeys: "instance",
 	}}},
 }
 
 // choice is a variable whose values Prometheus knows.
 func choice(name, label, query string, many bool) variable {
-	v := variable{Name: name, Label: label, Type: "query", Definition: query, Source: &prometheus, Refresh: 2, Sort: 1,
-		Query: map[string]any{"query": query, "refId": name}, Current: map[string]any{}, Options: []any{}}
+	v := variable{Name: name, Label: label, Type: "query", Source: &prometheus, Refresh: 2, Sort: 1,
+		Query: map[string]any{"query": query, "refId": name}, Options: []any{}}
 	if many {
 		v.Multi, v.IncludeAll, v.AllValue, v.Current = true, true, ".*", all
 	}

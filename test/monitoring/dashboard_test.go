@@ -17,8 +17,13 @@ type board struct {
 	Title         string
 	SchemaVersion int
 	Templating    struct{ List []boardVariable }
-	Annotations   struct{ List []struct{ Name, Expr string } }
-	Panels        []boardPanel
+	Annotations   struct {
+		List []struct {
+			Name   string
+			Target struct{ Expr string }
+		}
+	}
+	Panels []boardPanel
 }
 
 type boardVariable struct {
@@ -164,7 +169,7 @@ func judgeDashboard(t *testing.T, known catalog, p *server) {
 		}
 	}
 	for _, a := range b.Annotations.List {
-		ask(a.Name, a.Expr, "")
+		ask(a.Name, a.Target.Expr, "")
 	}
 	for _, v := range b.Templating.List {
 		if v.Type != "query" {
