@@ -1,9 +1,10 @@
 // Command grafana writes guideway.json, the Grafana dashboard, from the tables
 // in rows.go. Change those, then run go generate in this folder.
 //
-//	rows.go   what the dashboard shows
-//	model.go  the JSON that Grafana reads
-//	main.go   from the one to the other
+//	rows.go    what the dashboard shows
+//	charts.go  the kinds of charts, and how rows.go says them in a line
+//	model.go   the JSON that Grafana reads
+//	main.go    from the one to the other
 package main
 
 //go:generate go run . guideway.json

@@ -74,8 +74,8 @@ func judgeRules(t *testing.T, known catalog, rules []rule) {
 		if r.Type != "alerting" || r.Health != "ok" {
 			t.Errorf("%s: %s rule, %s %s", r.Name, r.Type, r.Health, r.LastError)
 		}
-		if r.State == "firing" && !slices.Contains(quiet, r.Name) {
-			t.Errorf("%s fires on a node where all is well", r.Name)
+		if r.State != "inactive" && !slices.Contains(quiet, r.Name) { // pending: it would fire if this took longer
+			t.Errorf("%s is %s on a node where all is well", r.Name, r.State)
 		}
 		if !runs[r.Name] {
 			t.Errorf("%s: no case provokes it", r.Name)
