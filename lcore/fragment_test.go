@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 )
 
 // Fragments in any order, at any node and any queue, end at one backend, that
@@ -76,4 +77,31 @@ func TestFragmentsFollowTheirFlow(t *testing.T) {
 			})
 		}
 	}
+}
+
+// What waited in vain is given back though nothing else comes: a small datagram
+// first, and then one that needs most of a burst.
+func TestExpiryNeedsNoTraffic(t *testing.T) {
+	f := newFleet(t, fleetShape{nodes: 1, cores: 1, rxQueues: 1}, "10.0.0.1")
+	n := f.nodes[0]
+	f.inject(0, 0, datagram(1, 1000, 1, 20*48, 68, false)[1:]...)
+	f.run()
+	n.port.Advance(int64(500 * time.Millisecond))
+	f.inject(0, 0, datagram(1, 1000, 2, 50*48, 68, false)[1:]...)
+	f.run()
+	held := n.workers[0].fragments.Stats().Held
+	if held < 70-2 {
+		t.Fatalf("%d fragments wait", held)
+	}
+	for range 20 {
+		n.port.Advance(int64(100 * time.Millisecond))
+		n.workers[0].Turn()
+	}
+	if p, s := n.port.Pool(), n.workers[0].fragments.Stats(); s.Held != 0 || p.Free != p.Size {
+		t.Errorf("%d fragments wait still, %d of %d frames are back", s.Held, p.Free, p.Size)
+	}
+	if n := f.verdicts(FragmentExpired); n != held {
+		t.Errorf("%d expired, want %d", n, held)
+	}
+	f.shut()
 }

@@ -119,10 +119,14 @@ var decisionVerdicts = [fragments.Decisions]Verdict{
 	fragments.TooManyBytes:  FragmentTooManyBytes,
 }
 
-// expire gives up the fragments that have waited too long.
+// expire gives up the fragments that have waited too long. The burst at hand is
+// over, so that drops is empty: the largest datagram fits, and nothing is left
+// for a burst that may not come.
 func (w *Worker) expire() {
-	w.makeRoom()
-	w.counters.verdicts[FragmentExpired] += uint64(w.fragments.Expire(w.rx.Now, &w.drops))
+	if n := w.fragments.Expire(w.rx.Now, &w.drops); n > 0 {
+		w.counters.verdicts[FragmentExpired] += uint64(n)
+		w.free()
+	}
 }
 
 // giveUp gives up all fragments that wait, at the end.

@@ -111,8 +111,8 @@ func (w *Worker) unlessNotVIP(it *item, v Verdict) Verdict {
 	return NotVIP
 }
 
-// decline ends the way of a frame that is no item, it being what would have become one, unless it is gone, the
-// kernel takes it, or its sender is told.
+// decline ends the way of a frame that did not become the item it, unless it is
+// gone, the kernel takes it, or its sender is told.
 func (w *Worker) decline(f *pmd.Frame, it *item, v Verdict, h *packet.Headers) {
 	switch v {
 	case gone:

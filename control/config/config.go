@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"io"
+	"net/netip"
 	"os"
 )
 
@@ -30,8 +31,9 @@ type Config struct {
 
 	file     string
 	text     []byte
-	where    map[string]pos       // of what a reload may not change: restart.go
-	resolved map[string][]Backend // by the VIP's pools: resolve.go
+	where    map[string]pos                     // of what a reload may not change: restart.go
+	resolved map[string][]Backend               // by the VIP's pools: resolve.go
+	checked  map[string]map[netip.Addr][]string // likewise: checks.go
 }
 
 // MaxFile is the size of the largest file that is read, in bytes. The limits
@@ -100,6 +102,7 @@ func (f *File) Config() (*Config, Warnings, error) {
 	}
 	c := d.config()
 	c.file, c.where = f.name, r.where
+	c.indexChecks()
 	c.warn(d, &r.report)
 	r.sort()
 	return c, r.warnings, nil
