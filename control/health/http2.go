@@ -6,12 +6,14 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"sync/atomic"
+	"syscall"
 )
 
 type roundTrip func(*http.Request) (*http.Response, error)
 
 // overHTTP2 speaks HTTP/2 (RFC 9113) on a connection for as long as ask lasts.
-func (q *inquiry) overHTTP2(ctx context.Context, conn net.Conn, ask func(roundTrip) error) error {
+func (q *inquiry) overHTTP2(ctx context.Context, conn net.Conn, ask func(roundTrip) error) (err error) {
 	var p http.Protocols
 	p.SetUnencryptedHTTP2(true)
 	scheme := "http"
@@ -22,6 +24,15 @@ func (q *inquiry) overHTTP2(ctx context.Context, conn net.Conn, ask func(roundTr
 		p.SetHTTP2(true)
 		scheme = "https"
 	}
+	told := &errno{Conn: conn}
+	if scheme == "http" { // a tls.Conn is asked what it is, and must come as it is
+		conn = told
+	}
+	defer func() {
+		if no := told.no.Load(); err != nil && no != 0 {
+			err = syscall.Errno(no)
+		}
+	}()
 	given := func(context.Context, string, string) (net.Conn, error) { return conn, nil }
 	t := &http.Transport{
 		Protocols: &p, DialContext: given, DialTLSContext: given, DisableCompression: true, MaxResponseHeaderBytes: longHeader,
@@ -33,4 +44,30 @@ func (q *inquiry) overHTTP2(ctx context.Context, conn net.Conn, ask func(roundTr
 	// The goroutine that it has ends with the connection.
 	defer c.Close()
 	return ask(c.RoundTrip)
+}
+
+// An errno is a connection that remembers how the system says it ended. A reset
+// is told once, to whoever comes first, the reader or the writer; the other
+// finds it closed. Which of the two HTTP/2 believes is a matter of haste.
+type errno struct {
+	net.Conn
+	no atomic.Uintptr
+}
+
+func (c *errno) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.note(err)
+	return n, err
+}
+
+func (c *errno) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.note(err)
+	return n, err
+}
+
+func (c *errno) note(err error) {
+	if no := syscall.Errno(0); errors.As(err, &no) && no != syscall.EPIPE {
+		c.no.Store(uintptr(no))
+	}
 }
