@@ -147,7 +147,7 @@ func TestOverrides(t *testing.T) {
 		return strings.Join(s, ", ")
 	}
 	first := netip.MustParseAddr("10.0.0.1")
-	if err := r.manager.Override(ctx, "", first, plan.Drained); err != nil {
+	if err := r.manager.Override(ctx, "", first, plan.Drained, false); err != nil {
 		t.Fatal(err)
 	}
 	if got := states(); got != "10.0.0.1 drained, 10.0.0.2 " {
@@ -156,55 +156,24 @@ func TestOverrides(t *testing.T) {
 	if err := r.manager.ReloadNow(ctx, false); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.manager.Override(ctx, "www", first, plan.Killed); err != nil {
+	if err := r.manager.Override(ctx, "www", first, plan.Killed, false); err != nil {
 		t.Fatal(err)
 	}
 	if got := states(); got != "10.0.0.1 killed, 10.0.0.2 " {
 		t.Error(got)
 	}
 	for _, vip := range []string{"www", ""} {
-		if err := r.manager.Override(ctx, vip, first, plan.NoOverride); err != nil {
+		if err := r.manager.Override(ctx, vip, first, plan.NoOverride, false); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if got := states(); got != "10.0.0.1 , 10.0.0.2 " {
 		t.Error(got)
 	}
-	if err := r.manager.Override(ctx, "ftp", first, plan.Killed); err == nil || err.Error() != `VIP "ftp" has no backend 10.0.0.1` {
+	if err := r.manager.Override(ctx, "ftp", first, plan.Killed, false); err == nil || err.Error() != `VIP "ftp" has no backend 10.0.0.1` {
 		t.Errorf("error %v", err)
 	}
-	if err := r.manager.Override(ctx, "", netip.MustParseAddr("10.9.9.9"), plan.Killed); err == nil || err.Error() != "no VIP has a backend 10.9.9.9" {
+	if err := r.manager.Override(ctx, "", netip.MustParseAddr("10.9.9.9"), plan.Killed, false); err == nil || err.Error() != "no VIP has a backend 10.9.9.9" {
 		t.Errorf("error %v", err)
-	}
-}
-
-// A reload that takes most of a VIP's backends away needs to be meant.
-func TestReloadThatRemovesMuch(t *testing.T) {
-	guarded := strings.Replace(head, "100%", "50%", 1)
-	four := guarded + vipText("www", 1, backend(1), backend(2), backend(3), backend(4))
-	r := newRig(t, four)
-	r.run()
-	ctx := t.Context()
-	for _, c := range []struct {
-		backends []string
-		rejected bool
-	}{
-		{[]string{backend(1), backend(2)}, false},
-		{[]string{backend(7)}, true},
-		{[]string{backend(1, `state = "off"`), backend(2, `state = "off"`), backend(3)}, true},
-		{[]string{backend(1, `state = "drain"`), backend(2, `state = "drain"`), backend(3)}, false},
-	} {
-		r.write(guarded + vipText("www", 1, c.backends...))
-		err := r.manager.ReloadNow(ctx, false)
-		if c.rejected != (err != nil) {
-			t.Errorf("%v: error %v", c.backends, err)
-		}
-		if c.rejected && !strings.Contains(err.Error(), `VIP "www" would lose 2 of its 2 backends at once, more than [reload].max_removed (50%)`) {
-			t.Errorf("%v: error %v", c.backends, err)
-		}
-	}
-	r.write(guarded + vipText("www", 1, backend(9)))
-	if err := r.manager.ReloadNow(ctx, true); err != nil {
-		t.Errorf("although it is meant: %v", err)
 	}
 }

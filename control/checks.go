@@ -93,7 +93,7 @@ func (m *Manager) healthOf(c *config.Config) func(config.VIP, netip.Addr, string
 	checks := checksByName(c)
 	return func(v config.VIP, backend netip.Addr, name string) plan.Health {
 		st := m.o.Health.Of(target(c, v, backend, checks[name]))
-		h := plan.Health{Percent: 100}
+		h := plan.Health{Percent: 100, Begins: st.State == health.Unknown && st.Reason == health.Unchanged}
 		switch st.State {
 		case health.Up:
 			h.Verdict, h.Percent = plan.Up, (st.Weight.Share()+weightStep-1)/weightStep*weightStep

@@ -74,6 +74,12 @@ const rigCores = 2
 // newRig starts a manager with a configuration; its Run is not called yet.
 func newRig(t *testing.T, text string) *rig {
 	t.Helper()
+	return newRigWith(t, text, func(*Options) {})
+}
+
+// newRigWith starts one that has more than cores and a port.
+func newRigWith(t *testing.T, text string, add func(*Options)) *rig {
+	t.Helper()
 	r := &rig{
 		t: t, path: filepath.Join(t.TempDir(), "guideway.toml"), log: &logLines{},
 		port:    memport.New(memport.Config{Queues: rigCores, MTU: 1600, Frames: 8192, MAC: [6]byte{2, 0, 0, 0, 0, 0x11}}),
@@ -107,11 +113,13 @@ func newRig(t *testing.T, text string) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.manager, err = New(Options{
+	o := Options{
 		Path: r.path, Config: c, Warnings: warnings, Group: r.group,
 		Ports: []pmd.Port{r.port}, Workers: 1,
 		Log: slog.New(slog.NewTextHandler(r.log, nil)), AwaitLimit: 20 * time.Second, // the machine may be busy
-	})
+	}
+	add(&o)
+	r.manager, err = New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,8 +17,9 @@ func (e tooMuchError) Error() string        { return e.text }
 func (e tooMuchError) Is(target error) bool { return target == errTooMuch }
 
 // tooMuch tells which VIPs would lose more than a share, in percent, of the
-// backends that are meant to serve: a mistake more often than not.
-func tooMuch(before, after *plan.Plan, percent int) error {
+// backends that are meant to serve, with the flows that they have: a mistake more
+// often than not. The command is what the console does it with all the same.
+func tooMuch(before, after *plan.Plan, percent int, command string) error {
 	var errs []error
 	next := map[string]*plan.VIP{}
 	for i := range after.VIPs {
@@ -32,7 +33,7 @@ func tooMuch(before, after *plan.Plan, percent int) error {
 		}
 		there := map[netip.Addr]bool{} // drained ones too: they keep their flows
 		for j := range n.Backends {
-			there[n.Backends[j].Address] = true
+			there[n.Backends[j].Address] = n.Backends[j].Override != plan.Killed
 		}
 		had, lost := 0, 0
 		for j := range v.Backends {
@@ -44,8 +45,8 @@ func tooMuch(before, after *plan.Plan, percent int) error {
 			}
 		}
 		if lost*100 > had*percent {
-			errs = append(errs, tooMuchError{fmt.Sprintf("VIP %q would lose %d of its %d backends at once, more than [reload].max_removed (%d%%): if that is meant, \"reload --force\" at the console",
-				v.Name, lost, had, percent)})
+			errs = append(errs, tooMuchError{fmt.Sprintf("VIP %q would lose %d of its %d backends at once, more than [reload].max_removed (%d%%): if that is meant, \"%s --force\" at the console",
+				v.Name, lost, had, percent, command)})
 		}
 	}
 	return errors.Join(errs...)

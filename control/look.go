@@ -37,7 +37,7 @@ func (m *Manager) noteShort(p *plan.Plan) {
 // wait of VIPs for verdicts that do not come.
 func (m *Manager) look(ctx context.Context) {
 	s := m.Status()
-	if time.Now().After(m.until) && slices.ContainsFunc(s.Plan.VIPs, func(v plan.VIP) bool { return v.Condition == plan.Waiting }) {
+	if time.Now().After(m.until) && slices.ContainsFunc(s.Plan.VIPs, func(v plan.VIP) bool { return v.Undecided() }) {
 		m.o.Log.Warn("not every backend has a verdict in time: VIPs are judged by those that have")
 		m.follow(ctx)
 		s = m.Status()

@@ -250,7 +250,7 @@ func (m *Manager) load(last *Status, force bool) (*Status, error) {
 		return nil, err
 	}
 	if !force {
-		if err := tooMuch(last.Plan, next.Plan, c.Reload.MaxRemoved); err != nil {
+		if err := tooMuch(last.Plan, next.Plan, c.Reload.MaxRemoved, "reload"); err != nil {
 			return nil, err
 		}
 	}

@@ -279,7 +279,7 @@ func (o Operator) Plan(context.Context) (*plan.Diff, error) {
 
 // Override is Manager.Override.
 func (o Operator) Override(ctx context.Context, of plan.Target, to plan.Override, force bool) (*console.Change, error) {
-	return o.change(func() error { return o.Manager.Override(ctx, of.VIP, of.Backend, to) })
+	return o.change(func() error { return o.Manager.Override(ctx, of.VIP, of.Backend, to, force) })
 }
 
 // change does something and tells what it changed.

@@ -11,8 +11,9 @@ import (
 
 // Override has a backend drained, killed, or left to the file again, for one VIP
 // or, with an empty name, for all. It holds until it is changed or the process
-// ends. It returns when every core works by it.
-func (m *Manager) Override(ctx context.Context, vip string, backend netip.Addr, what plan.Override) error {
+// ends. It returns when every core works by it. With force it may kill more of a
+// VIP's backends at once than [reload].max_removed lets it otherwise.
+func (m *Manager) Override(ctx context.Context, vip string, backend netip.Addr, what plan.Override, force bool) error {
 	return m.do(ctx, func(ctx context.Context) error {
 		s := m.Status()
 		if !has(s.Plan, vip, backend) {
@@ -34,6 +35,11 @@ func (m *Manager) Override(ctx context.Context, vip string, backend netip.Addr, 
 		}
 		if err := m.plan(&next, s.Plan.Snapshot.Generation+1, s.Plan); err != nil {
 			return err
+		}
+		if !force {
+			if err := tooMuch(s.Plan, next.Plan, s.Config.Reload.MaxRemoved, "kill"); err != nil {
+				return err
+			}
 		}
 		return m.apply(ctx, &next)
 	})

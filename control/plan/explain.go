@@ -413,6 +413,8 @@ func (b *Backend) why() string {
 		return state + ": too few backends are healthy, and the VIP fails open"
 	case b.State == fib.Serving && len(b.Checks) == 0:
 		return state + ": it has no check, and counts as healthy"
+	case b.State == fib.Serving && b.Trusted:
+		return state + ": as before, until a new check has a verdict"
 	case b.State == fib.Serving:
 		return state + ": it passes its checks"
 	case b.Override != NoOverride:

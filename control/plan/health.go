@@ -30,6 +30,7 @@ func (v Verdict) String() string { return verdictNames[v] }
 type Health struct {
 	Verdict Verdict
 	Percent int
+	Begins  bool // Unknown because the check has just begun, and not because it fell silent
 }
 
 // Override is what an operator wants of a backend until further notice, whatever
@@ -81,14 +82,25 @@ func (c Condition) down() bool { return c == Withdrawn || c == FailOpen || c == 
 // it needs: it has just got them.
 func (v *VIP) Short() bool { return v.Condition.down() && v.Healthy >= max(v.Needed, 1) }
 
-// judge combines what a backend's checks say: all of them must pass.
+// Undecided tells whether the plan being patient makes a difference to the VIP.
+func (v *VIP) Undecided() bool {
+	return v.Condition == Waiting || slices.ContainsFunc(v.Backends, func(b Backend) bool { return b.Trusted })
+}
+
+// judge combines what a backend's checks say: all of them must pass. A backend
+// that is well stays so until a check that it has got since has a verdict, as
+// long as the plan is patient: to have all of them doubted at once for a new
+// question would take the VIP away.
 func (b *builder) judge(v config.VIP, backend netip.Addr, checks []string) Health {
-	h := Health{Up, 100}
+	h := Health{Verdict: Up, Percent: 100}
 	if b.in.Health == nil {
 		return h
 	}
 	for _, name := range checks {
 		one := b.in.Health(v, backend, name)
+		if one.Begins && b.in.Patient && b.wasUp(v.Name, backend) {
+			one.Verdict, h.Begins = Up, true
+		}
 		switch {
 		case one.Verdict == Down || h.Verdict == Down:
 			h.Verdict = Down
@@ -98,6 +110,16 @@ func (b *builder) judge(v config.VIP, backend netip.Addr, checks []string) Healt
 		h.Percent = min(h.Percent, max(one.Percent, 0))
 	}
 	return h
+}
+
+// wasUp tells whether a backend was well by the previous plan.
+func (b *builder) wasUp(vip string, backend netip.Addr) bool {
+	v, known := b.in.Previous.find(vip)
+	if !known {
+		return false
+	}
+	i, known := slices.BinarySearchFunc(v.Backends, backend, func(e Backend, a netip.Addr) int { return e.Address.Compare(a) })
+	return known && v.Backends[i].Health == Up
 }
 
 // override returns what the operator wants of a backend of a VIP: the stronger

@@ -37,22 +37,24 @@ backends = [{ address = "10.0.0.4" }]
 ` + vip("v", "203.0.113.1", "p") + more
 }
 
-// health answers by a letter for each backend and check: u(p), d(own), ? and 0
-// (up, but wants no share).
+// health answers by a letter for each backend and check: u(p), d(own), ?, n(ew:
+// it has no verdict yet) and 0 (up, but wants no share).
 func health(states map[string]string) func(config.VIP, netip.Addr, string) Health {
 	return func(_ config.VIP, a netip.Addr, check string) Health {
 		state := states[check]
 		switch state[a.As4()[3]-1] {
 		case 'u':
-			return Health{Up, 100}
+			return Health{Verdict: Up, Percent: 100}
 		case 'h':
-			return Health{Up, 50}
+			return Health{Verdict: Up, Percent: 50}
 		case '0':
-			return Health{Up, 0}
+			return Health{Verdict: Up}
 		case 'd':
-			return Health{Down, 100}
+			return Health{Verdict: Down, Percent: 100}
+		case 'n':
+			return Health{Percent: 100, Begins: true}
 		}
-		return Health{Unknown, 100}
+		return Health{Percent: 100}
 	}
 }
 
@@ -91,6 +93,18 @@ func TestConditions(t *testing.T) {
 			{"u???", "...u", true, nil, "waiting 1/4 need 1: serve drain drain drain"},
 			{"u???", "...u", false, nil, "serving 1/4 need 1: serve drain drain drain"},
 			{"u???", "...u", true, nil, "serving 1/4 need 1: serve drain drain drain"},
+		}},
+		{"new checks", "", []step{
+			{"uud?", "...u", false, nil, "serving 2/4 need 1: serve serve down drain"},
+			{"nnnn", "...u", true, nil, "serving 2/4 need 1: serve serve drain drain"}, // who was well is trusted
+			{"nndn", "...n", true, nil, "serving 2/4 need 1: serve serve down drain"},
+			{"dnnu", "...n", true, nil, "serving 1/4 need 1: down serve drain drain"},
+			{"n???", "...u", true, nil, "withdrawn 0/4 need 1: drain drain drain drain"}, // silence is not new
+		}},
+		{"new checks have their time", "", []step{
+			{"uuuu", "...u", false, nil, "serving 4/4 need 1: serve serve serve serve"},
+			{"unnn", "...u", true, nil, "serving 4/4 need 1: serve serve serve serve"},
+			{"unnn", "...u", false, nil, "serving 1/4 need 1: serve drain drain drain"},
 		}},
 		{"all known at the start", "", []step{
 			{"uddd", "...u", true, nil, "serving 1/4 need 1: serve down down down"},

@@ -42,7 +42,8 @@ type Input struct {
 	Health func(vip config.VIP, backend netip.Addr, check string) Health
 
 	// Patient says that VIPs which were never announced wait until every
-	// backend has a verdict.
+	// backend has a verdict, and that backends are trusted until checks that are
+	// new to them have one.
 	Patient bool
 
 	// Recovered says that a VIP which was down has had as many healthy backends
@@ -97,6 +98,7 @@ type Backend struct {
 	Want     config.State // by the file; off ones are not in the list
 	Override Override
 	Health   Verdict
+	Trusted  bool      // Health is from before: some of the checks are new, and have no verdict yet
 	Checks   []string  // that it has to pass
 	Endpoint fib.Value // its number in the snapshot
 	Born     uint64    // generation of the plan that gave it the number
@@ -168,7 +170,7 @@ func (b *builder) addVIP(v config.VIP) {
 		health, override := b.judge(v, c.Address, checks[c.Address]), b.override(v.Name, c.Address)
 		out.Backends = append(out.Backends, Backend{
 			Address: c.Address, Weight: max(c.Weight*uint32(health.Percent)/100, 1), Endpoint: value, Born: born,
-			State: state(c.State, override, health), Want: c.State, Override: override, Health: health.Verdict, Checks: checks[c.Address],
+			State: state(c.State, override, health), Want: c.State, Override: override, Health: health.Verdict, Trusted: health.Begins && health.Verdict == Up, Checks: checks[c.Address],
 		})
 		b.through = append(b.through, path)
 	}
