@@ -182,3 +182,18 @@ func (m *Manager) verdicts(s *Status) []metrics.Check {
 	}
 	return all
 }
+
+// answers tells how long answers to each check took. Checks that ask the same
+// are one question, and have the same answers.
+func (m *Manager) answers(s *Status) map[string]health.Histogram {
+	if m.o.Health == nil {
+		return nil
+	}
+	all := map[string]health.Histogram{}
+	for _, c := range s.Config.Checks {
+		if h, asked := m.o.Health.Answers(question(c)); asked {
+			all[c.Name] = h
+		}
+	}
+	return all
+}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"net/netip"
 	"time"
 
 	"guideway/control/bgp"
@@ -44,25 +45,60 @@ func (m *Manager) Metrics() metrics.Status {
 			nodes[n.Name] = state == health.Up
 		}
 	}
-	announced, held := m.announcer.announced()
-	routes := map[string]bool{}
-	for _, r := range announced {
-		for _, vip := range r.VIPs {
-			routes[vip] = true
-		}
+	want, held := m.announcer.announced()
+	var speaker bgp.Status
+	if r, ok := m.o.Speaker.(Routers); ok {
+		speaker = r.Status()
 	}
 	var peers []metrics.Peer
-	if r, ok := m.o.Speaker.(Routers); ok {
-		for _, p := range r.Status().Peers {
-			peers = append(peers, metrics.Peer{
-				Address: p.Address.String(), Up: p.State == bgp.Established, Routes: p.Sent,
-				BFD: p.BFD != bgp.BFDOff, BFDUp: p.BFD == bgp.BFDUp,
-			})
-		}
+	for _, p := range speaker.Peers {
+		peers = append(peers, metrics.Peer{
+			Address: p.Address.String(), Up: p.State == bgp.Established, Wanted: p.Wanted, Routes: p.Sent,
+			BFD: p.BFD != bgp.BFDOff, BFDUp: p.BFD == bgp.BFDUp,
+		})
 	}
 	return metrics.Status{
-		Nodes: nodes, Announced: routes, Held: held != "", Peers: peers, Checks: m.verdicts(s),
-		Lcores: s.Config.DPDK.Lcores, Plan: s.Plan, Planned: s.Planned, Since: s.Since, LastSuccessful: s.LastSuccessful,
+		Nodes: nodes, Announced: announcedTo(want, speaker), Held: held != "", Peers: peers, Checks: m.verdicts(s), Answers: m.answers(s),
+		Lcores: s.Config.DPDK.Lcores,
+		Limits: metrics.Limits{
+			Flows: s.Config.Conntrack.FlowsPerCore, Datagrams: s.Config.Fragments.Datagrams, Held: s.Config.Fragments.Held, HeldBytes: s.Config.Fragments.Bytes,
+		},
+		Plan: s.Plan, Planned: s.Planned, Since: s.Since, LastSuccessful: s.LastSuccessful,
 		Reloads: map[string]uint64{"success": s.Reloads.Success, "rejected": s.Reloads.Rejected, "late": s.Reloads.Late},
 	}
+}
+
+// announcedTo tells to how many routers each VIP that is to be announced was:
+// its route, or the aggregate that stands for it.
+func announcedTo(want []plan.Route, speaker bgp.Status) map[string]int {
+	sent := make(map[netip.Prefix]bool, len(speaker.Announced))
+	for _, r := range speaker.Announced {
+		sent[r.Prefix] = true
+	}
+	to4, to6 := 0, 0
+	for _, p := range speaker.Peers {
+		if p.IPv4 {
+			to4++
+		}
+		if p.IPv6 {
+			to6++
+		}
+	}
+	vips := map[string]int{}
+	for _, r := range want {
+		routers := 0
+		for bits := r.Prefix.Bits(); bits >= 0; bits-- {
+			if p, _ := r.Prefix.Addr().Prefix(bits); !sent[p] { // no longer than the address
+				continue
+			}
+			if routers = to6; r.Prefix.Addr().Is4() {
+				routers = to4
+			}
+			break
+		}
+		for _, vip := range r.VIPs {
+			vips[vip] = routers
+		}
+	}
+	return vips
 }

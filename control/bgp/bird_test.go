@@ -70,7 +70,7 @@ protocol bgp n1 from node { neighbor 10.0.1.11 as 64512; ipv4 { export where sou
 		t.Errorf("learnt into the kernel: %s", out)
 	}
 	st := s.Status()
-	if len(st.Announced) != 2 || st.Peers[0].Sent != 2 || len(st.Listening) != 0 || !st.Peers[0].IPv4 || !st.Peers[0].IPv6 {
+	if len(st.Announced) != 2 || st.Peers[0].Sent != 2 || st.Peers[0].Wanted != 2 || len(st.Listening) != 0 || !st.Peers[0].IPv4 || !st.Peers[0].IPv6 {
 		t.Errorf("status: %+v", st)
 	}
 	if open := sockets(t); len(open) > 0 {

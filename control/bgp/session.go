@@ -81,14 +81,7 @@ func (s *sessions) keep(peers []peer) {
 func (s *sessions) announced(routes map[netip.Prefix]Route) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.routes4, s.routes6 = 0, 0
-	for p := range routes {
-		if p.Addr().Is4() {
-			s.routes4++
-		} else {
-			s.routes6++
-		}
-	}
+	s.routes4, s.routes6 = count(routes)
 }
 
 // event takes a change of state from gobgp.

@@ -26,6 +26,7 @@ type PeerStatus struct {
 	State      State
 	Since      time.Time // it came up or was lost, or the peer was configured
 	IPv4, IPv6 bool      // families that both sides have; none unless Established
+	Wanted     int       // routes that it is to have: of the families of its settings
 	Sent       int       // routes announced to it now
 	Refused    uint64    // routes that it sends, none of which is used
 	Losses     uint64    // established sessions lost, since the peer was configured
@@ -78,14 +79,31 @@ func (s *Speaker) Status() Status {
 		bfd[address] = bfdState(b.SessionState)
 	})
 	st.Peers = s.sessions.status(s.peers)
+	wanted4, wanted6 := count(aggregate(s.want, s.settings.Aggregate))
 	for i := range st.Peers {
 		p := &st.Peers[i]
+		if s.peers[i].IPv4 {
+			p.Wanted += wanted4
+		}
+		if s.peers[i].IPv6 {
+			p.Wanted += wanted6
+		}
 		p.Refused = refused[p.Address.String()]
 		if s.peers[i].BFD.Enabled {
 			p.BFD = max(BFDDown, bfd[p.Address.String()])
 		}
 	}
 	return st
+}
+
+// count tells how many routes are of each family.
+func count(routes map[netip.Prefix]Route) (v4, v6 int) {
+	for p := range routes {
+		if p.Addr().Is4() {
+			v4++
+		}
+	}
+	return v4, len(routes) - v4
 }
 
 func (s *sessions) status(peers []peer) (list []PeerStatus) {

@@ -221,17 +221,23 @@ func TestDedupe(t *testing.T) {
 		if s := m.Of(web); s.State != Up || s.Probes > 0 {
 			t.Errorf("the same question at a second pace: %+v", s)
 		}
-		if m.Of(through).State != Unknown || m.Of(through).Target != (Target{}) || len(m.Latencies()) != 2 {
-			t.Errorf("%+v, %d checks", m.Of(through), len(m.Latencies()))
+		if m.Of(through).State != Unknown || m.Of(through).Target != (Target{}) {
+			t.Errorf("%+v", m.Of(through))
 		}
-		h := m.Latencies()[web.Check.normal()]
-		if h.Counts[4] == 0 || h.Count() != h.Counts[4] || h.Sum != time.Duration(h.Count())*latency {
+		h, watched := m.Answers(web.Check)
+		if !watched || h.Counts[4] == 0 || h.Count() != h.Counts[4] || h.Sum != time.Duration(h.Count())*latency {
 			t.Errorf("%+v", h)
 		}
 		other.Check.Path = "/other"
 		m.Watch([]Target{other})
-		if s := m.Of(other); s.State != Unknown || len(m.Latencies()) != 1 {
+		if s := m.Of(other); s.State != Unknown {
 			t.Errorf("another question: %+v", s)
+		}
+		if h, watched := m.Answers(web.Check); watched || h.Count() != 0 {
+			t.Errorf("answers to what nobody asks any more: %+v", h)
+		}
+		if h, watched := m.Answers(other.Check); !watched || h.Count() != 0 {
+			t.Errorf("answers to what was not asked before: %+v", h)
 		}
 	})
 }

@@ -154,16 +154,15 @@ func (m *Monitor) Load() Load {
 	return l
 }
 
-// Latencies returns, for each check that is watched, how long the answers took
-// that passed, of all its targets together, since it was first watched.
-func (m *Monitor) Latencies() map[Check]Histogram {
+// Answers returns how long the answers to a check took that passed, of all its
+// targets together, since it was first watched; ok if it is.
+func (m *Monitor) Answers(c Check) (h Histogram, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all := make(map[Check]Histogram, len(m.measures))
-	for c, s := range m.measures {
-		all[c] = s.answers
+	if s := m.measures[c.normal()]; s != nil {
+		return s.answers, true
 	}
-	return all
+	return Histogram{}, false
 }
 
 // Close ends all checks, and returns when their goroutines have ended and their

@@ -21,7 +21,7 @@ var buildInfo = gauge("build_info", "The version that runs; always 1.", "version
 // on the configuration.
 type collector struct {
 	Source
-	hugepages fs.FS
+	sys, proc fs.FS // /sys, and /proc/self
 
 	mu   sync.Mutex      // one scrape asks the cores at a time, each with its whole answerLimit
 	last []*lcore.Report // of the scrape before
@@ -45,12 +45,13 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	status := c.Status() // after the reports: see Source
 	s.send(buildInfo, 1, c.Version)
 	s.control(status)
-	s.cores(cores(reports, previous, status.Lcores))
+	s.cores(cores(reports, previous, status.Lcores), status.Limits)
 	s.vips(status, reports)
 	for _, p := range c.Ports {
 		c.port(s, p)
 	}
-	c.machine(s)
+	c.memory(s)
+	c.cpus(s, status.Lcores)
 }
 
 // ask gets the reports of now, as far as cores answer, and those of the scrape

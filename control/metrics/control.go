@@ -1,5 +1,7 @@
 package metrics
 
+import "guideway/control/health"
+
 var (
 	configGeneration  = gauge("config_generation", "Snapshot that was handed to the cores last.")
 	configPublished   = gauge("config_published_timestamp_seconds", "When that was, in Unix time.")
@@ -10,9 +12,11 @@ var (
 	nodeUp            = gauge("node_up", "Whether another node of the fleet answers; absent until that is known.", "node")
 	announceHeld      = gauge("announcements_held", "Whether nothing is announced, whatever is wanted: a stalled core, ports without a link, a drained node.")
 	bgpPeerUp         = gauge("bgp_peer_up", "Whether the BGP session with a router is established.", "peer")
-	bgpPeerRoutes     = gauge("bgp_peer_routes", "Routes that are announced to a router.", "peer")
+	bgpPeerRoutes     = gauge("bgp_peer_routes", "Routes that a router was sent, and that were not withdrawn.", "peer")
+	bgpPeerWanted     = gauge("bgp_peer_routes_wanted", "Routes that a router is to have, by the families that are configured for it.", "peer")
 	bfdUp             = gauge("bfd_up", "Whether the BFD session with a router is up; absent if there is none.", "peer")
 	backendUp         = gauge("backend_up", "Whether a backend passes a check; absent until that is known.", "backend", "check")
+	checkDuration     = histogram("check_duration_seconds", "Time that answers to a check took which passed, of all backends together.", "check")
 	nextHopsMissing   = gauge("destinations_unreachable", "Backends and nodes to which no next hop is known.")
 )
 
@@ -33,6 +37,7 @@ func (s sender) control(st Status) {
 	for _, p := range st.Peers {
 		s.send(bgpPeerUp, truth(p.Up), p.Address)
 		s.send(bgpPeerRoutes, float64(p.Routes), p.Address)
+		s.send(bgpPeerWanted, float64(p.Wanted), p.Address)
 		if p.BFD {
 			s.send(bfdUp, truth(p.BFDUp), p.Address)
 		}
@@ -40,5 +45,19 @@ func (s sender) control(st Status) {
 	for _, c := range st.Checks {
 		s.send(backendUp, truth(c.Up), c.Backend, c.Check)
 	}
+	for check, h := range st.Answers {
+		s.answers(check, &h)
+	}
 	s.send(nextHopsMissing, float64(len(st.Plan.Unreachable)))
+}
+
+// answers shows a histogram as Prometheus has them: each bucket holds those
+// before it, too.
+func (s sender) answers(check string, h *health.Histogram) {
+	buckets, sum := make(map[float64]uint64, len(health.Bounds)), uint64(0)
+	for i, bound := range health.Bounds {
+		sum += h.Counts[i]
+		buckets[bound.Seconds()] = sum
+	}
+	s.distribution(checkDuration, h.Count(), h.Sum.Seconds(), buckets, check)
 }

@@ -18,21 +18,29 @@ var (
 	coreGeneration = gauge("core_generation", "Snapshot that a core works by.", "core")
 
 	conntrackEntries = gauge("conntrack_entries", "Flows in a core's connection table.", "core")
+	conntrackRoom    = gauge("conntrack_capacity", "Flows of one family that a core's connection table is made for.", "core")
 	conntrackEvents  = counter("conntrack_events_total", "What happened to the entries of a core's connection table.", "core", "event")
 
-	fragmentsDatagrams = gauge("fragments_datagrams", "Datagrams whose backend a core remembers.", "core")
-	fragmentsWaiting   = gauge("fragments_waiting_datagrams", "Datagrams whose first fragment a core waits for.", "core")
-	fragmentsHeld      = gauge("fragments_held", "Fragments that a core holds until their first comes.", "core")
-	fragmentsHeldBytes = gauge("fragments_held_bytes", "Bytes of the fragments that a core holds.", "core")
-	fragmentsEvents    = counter("fragments_events_total", "What happened to fragments in a core's fragment table.", "core", "event")
+	fragmentsDatagrams     = gauge("fragments_datagrams", "Datagrams whose backend a core remembers.", "core")
+	fragmentsWaiting       = gauge("fragments_waiting_datagrams", "Datagrams whose first fragment a core waits for.", "core")
+	fragmentsHeld          = gauge("fragments_held", "Fragments that a core holds until their first comes.", "core")
+	fragmentsHeldBytes     = gauge("fragments_held_bytes", "Bytes of the fragments that a core holds.", "core")
+	fragmentsDatagramsRoom = gauge("fragments_datagrams_capacity", "Datagrams whose backend a core can remember.", "core")
+	fragmentsHeldRoom      = gauge("fragments_held_capacity", "Fragments that a core can hold.", "core")
+	fragmentsBytesRoom     = gauge("fragments_held_capacity_bytes", "Bytes of fragments that a core can hold.", "core")
+	fragmentsEvents        = counter("fragments_events_total", "What happened to fragments in a core's fragment table.", "core", "event")
 )
 
 // cores shows what each core did. A core that has never answered has nothing
 // to show; of one that is silent, what is measured from scrape to scrape is
 // left out.
-func (s sender) cores(all []core) {
+func (s sender) cores(all []core, room Limits) {
 	for _, c := range all {
 		s.send(coreAnswering, truth(c.answered), c.name)
+		s.send(conntrackRoom, float64(room.Flows), c.name)
+		s.send(fragmentsDatagramsRoom, float64(room.Datagrams), c.name)
+		s.send(fragmentsHeldRoom, float64(room.Held), c.name)
+		s.send(fragmentsBytesRoom, float64(room.HeldBytes), c.name)
 		if c.report == nil {
 			continue
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"guideway/control/config"
+	"guideway/control/health"
 	"guideway/control/plan"
 	"guideway/fragments"
 	"guideway/lcore"
@@ -137,21 +138,48 @@ func newRig(t testing.TB, text string) *rig {
 		Status: func() Status {
 			return Status{
 				Lcores: []int{1, 2}, Plan: r.plan, Planned: 1500 * time.Microsecond, Since: time.UnixMilli(1_700_000_000_250), LastSuccessful: true,
-				Reloads: map[string]uint64{"success": 3, "rejected": 2, "late": 1},
-				Nodes:   map[string]bool{"lb2": true, "lb3": false},
-				Checks:  []Check{{"10.0.0.1", "web", true}, {"10.0.0.2", "web", false}},
-				Peers:   []Peer{{Address: "192.0.2.1", Up: true, Routes: 2, BFD: true}, {Address: "2001:db8::1"}},
+				Reloads:   map[string]uint64{"success": 3, "rejected": 2, "late": 1},
+				Nodes:     map[string]bool{"lb2": true, "lb3": false},
+				Checks:    []Check{{"10.0.0.1", "web", true}, {"10.0.0.2", "web", false}},
+				Peers:     []Peer{{Address: "192.0.2.1", Up: true, Wanted: 3, Routes: 2, BFD: true}, {Address: "2001:db8::1", Wanted: 1}},
+				Announced: map[string]int{"www": 1},
+				Limits:    Limits{Flows: 1024, Datagrams: 64, Held: 16, HeldBytes: 1 << 20},
+				Answers:   map[string]health.Histogram{"web": {Counts: [16]uint64{0, 5, 0, 2, 15: 1}, Sum: 12 * time.Second}, "new": {}},
 			}
 		},
 		Log: slog.New(slog.NewTextHandler(r.log, nil)),
 	}
-	r.page = &collector{Source: r.source, hugepages: fstest.MapFS{
-		"hugepages-2048kB/free_hugepages":    {Data: []byte("17\n")},
-		"hugepages-1048576kB/free_hugepages": {Data: []byte("1\n")},
-		"hugepages-64kB/free_hugepages":      {Data: []byte("0\n")},
-		"hugepages-2048kB/nr_hugepages":      {Data: []byte("99\n")},
-	}}
+	r.page = &collector{Source: r.source, sys: files(map[string]string{
+		"kernel/mm/hugepages/hugepages-2048kB/free_hugepages":    "17\n",
+		"kernel/mm/hugepages/hugepages-1048576kB/free_hugepages": "1\n",
+		"kernel/mm/hugepages/hugepages-64kB/free_hugepages":      "0\n",
+		"kernel/mm/hugepages/hugepages-2048kB/nr_hugepages":      "99\n",
+		"kernel/mm/hugepages/hugepages-2048kB/nr_overcommit":     "3\n",
+
+		"devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages":   "40\n",
+		"devices/system/node/node0/hugepages/hugepages-2048kB/free_hugepages": "0\n",
+		"devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages":   "59\n",
+		"devices/system/node/node1/hugepages/hugepages-2048kB/free_hugepages": "17\n",
+
+		"devices/system/cpu/isolated":      "2-3,7\n",
+		"devices/system/cpu/cpu1/node0/x":  "", // a link to the node's folder
+		"devices/system/cpu/cpu2/node1/x":  "",
+		"devices/system/cpu/cpu2/topology": "",
+	}), proc: files(map[string]string{
+		"status":         "Name:\tguidewayd\nHugetlbPages:\t  167936 kB\nCpus_allowed_list:\t0\n",
+		"task/10/status": "Name:\tguidewayd\nCpus_allowed_list:\t0\nvoluntary_ctxt_switches:\t70\nnonvoluntary_ctxt_switches:\t80\n",
+		"task/11/status": "Name:\tguidewayd\nCpus_allowed_list:\t1\nvoluntary_ctxt_switches:\t2\nnonvoluntary_ctxt_switches:\t3\n",
+		"task/12/status": "Name:\tguidewayd\nCpus_allowed_list:\t0-3\nvoluntary_ctxt_switches:\t4\nnonvoluntary_ctxt_switches:\t5\n",
+	})}
 	return r
+}
+
+func files(texts map[string]string) fstest.MapFS {
+	all := fstest.MapFS{}
+	for name, text := range texts {
+		all[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return all
 }
 
 func makePlan(t testing.TB, previous *plan.Plan, text string) *plan.Plan {

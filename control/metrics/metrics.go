@@ -8,6 +8,7 @@
 //	vips.go       the same by VIP and backend, summed over the cores
 //	ports.go      what the devices count
 //	machine.go    memory that packets live in
+//	cpus.go       CPUs that cores poll on
 //	serve.go      the page
 //
 // docs/metrics.md lists every metric and says when to look at it.
@@ -20,6 +21,7 @@ import (
 	"os"
 	"time"
 
+	"guideway/control/health"
 	"guideway/control/plan"
 	"guideway/lcore"
 	"guideway/pmd"
@@ -47,16 +49,26 @@ type Source struct {
 // Status is what the control plane knows of itself.
 type Status struct {
 	Lcores         []int      // CPU of each core, in the order of Source.Reports
+	Limits         Limits     // of each core
 	Plan           *plan.Plan // handed to the cores
 	Planned        time.Duration
 	Since          time.Time // when Plan was handed out
 	LastSuccessful bool
 	Reloads        map[string]uint64 // by result
-	Announced      map[string]bool   // VIPs that have a route, by name; the others have none
+	Announced      map[string]int    // VIPs whose route is to be announced, by name: how many routers it was sent to
 	Held           bool              // nothing is announced, whatever is wanted
 	Peers          []Peer
 	Checks         []Check
-	Nodes          map[string]bool // other nodes of the fleet, by name: do they answer? Those not known yet are left out
+	Answers        map[string]health.Histogram // how long answers took, by check
+	Nodes          map[string]bool             // other nodes of the fleet, by name: do they answer? Those not known yet are left out
+}
+
+// Limits are of what one core has room for.
+type Limits struct {
+	Flows     int // of each family, in the connection table
+	Datagrams int // whose backend is remembered
+	Held      int // fragments
+	HeldBytes int
 }
 
 // A Check is what one check says of one backend. What has no verdict yet is left
@@ -70,13 +82,14 @@ type Check struct {
 type Peer struct {
 	Address    string
 	Up         bool
-	Routes     int // announced to it
+	Wanted     int // routes that it is to have
+	Routes     int // sent to it
 	BFD, BFDUp bool
 }
 
 // Handler serves the metrics in Prometheus's text formats.
 func Handler(s Source) http.Handler {
-	return promhttp.HandlerFor(newRegistry(&collector{Source: s, hugepages: os.DirFS("/sys/kernel/mm/hugepages")}),
+	return promhttp.HandlerFor(newRegistry(&collector{Source: s, sys: os.DirFS("/sys"), proc: os.DirFS("/proc/self")}),
 		promhttp.HandlerOpts{
 			ErrorLog:      slog.NewLogLogger(s.Log.Handler(), slog.LevelError),
 			ErrorHandling: promhttp.ContinueOnError,

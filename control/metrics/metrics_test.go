@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
@@ -48,6 +48,12 @@ func TestContract(t *testing.T) {
 		"guideway_config_reload_total counter result",
 		"guideway_config_last_reload_success gauge ",
 		"guideway_hugepages_free gauge size",
+		"guideway_check_duration_seconds histogram check",
+		"guideway_vip_announced gauge vip",
+		"guideway_bgp_peer_up gauge peer",
+		"guideway_bfd_up gauge peer",
+		"guideway_backend_up gauge backend,check",
+		"guideway_mempool_size gauge pool",
 		"go_goroutines gauge ",
 		"process_cpu_seconds_total counter ",
 	} {
@@ -155,6 +161,12 @@ func TestValues(t *testing.T) {
 	p.want("bgp_peer_up", `peer="192.0.2.1"`, 1)
 	p.want("bgp_peer_up", `peer="2001:db8::1"`, 0)
 	p.want("bgp_peer_routes", `peer="192.0.2.1"`, 2)
+	p.want("bgp_peer_routes_wanted", `peer="192.0.2.1"`, 3)
+	p.want("bgp_peer_routes_wanted", `peer="2001:db8::1"`, 1)
+	p.want("vip_announced", `vip="www"`, 1)
+	p.want("vip_announced_peers", `vip="www"`, 1)
+	p.want("vip_announced", `vip="off"`, 0)
+	p.want("vip_announced_peers", `vip="off"`, 0)
 	p.want("bfd_up", `peer="192.0.2.1"`, 0)
 	p.absent("bfd_up", `peer="2001:db8::1"`)
 	p.want("announcements_held", "", 0)
@@ -180,8 +192,52 @@ func TestValues(t *testing.T) {
 	p.want("hugepages_free", `size="2MiB"`, 17)
 	p.want("hugepages_free", `size="1GiB"`, 1)
 	p.want("hugepages_free", `size="64KiB"`, 0)
+	p.want("hugepages", `size="2MiB"`, 99)
+	p.want("numa_hugepages", `node="1",size="2MiB"`, 59)
+	p.want("numa_hugepages_free", `node="0",size="2MiB"`, 0)
+	p.want("hugepages_used_bytes", "", 164<<20)
+	p.want("core_numa_node", `core="1"`, 0)
+	p.want("core_numa_node", `core="2"`, 1)
+	p.want("core_isolated", `core="1"`, 0)
+	p.want("core_isolated", `core="2"`, 1)
+	p.want("core_pinned", `core="1"`, 1)
+	p.want("core_pinned", `core="2"`, 0)
+	p.want("core_switches_total", `core="1",kind="rested"`, 2)
+	p.want("core_switches_total", `core="1",kind="forced"`, 3)
+	p.absent("core_switches_total", `core="2",kind="forced"`)
+	p.want("port_numa_node", `port="mem"`, -1)
+	p.want("port_rx_queues", `port="mem"`, 2)
+	p.want("conntrack_capacity", `core="2"`, 1024)
+	p.want("fragments_datagrams_capacity", `core="1"`, 64)
+	p.want("fragments_held_capacity", `core="1"`, 16)
+	p.want("fragments_held_capacity_bytes", `core="1"`, 1<<20)
 	if s := r.log.String(); s != "" {
 		t.Errorf("logged %s", s)
+	}
+}
+
+func TestAnswersToChecks(t *testing.T) {
+	r := newRig(t, vipText("www", 1, 2))
+	shown := map[string]*dto.Histogram{}
+	for _, m := range r.scrape().families["guideway_check_duration_seconds"].GetMetric() {
+		shown[m.GetLabel()[0].GetValue()] = m.GetHistogram()
+	}
+	if h := shown["new"]; h.GetSampleCount() != 0 || len(h.GetBucket()) == 0 {
+		t.Errorf("a check without answers: %v", h)
+	}
+	h := shown["web"]
+	if h.GetSampleCount() != 8 || h.GetSampleSum() != 12 {
+		t.Errorf("%d answers that took %v s, want 8 and 12", h.GetSampleCount(), h.GetSampleSum())
+	}
+	want := map[float64]uint64{250e-6: 0, 500e-6: 5, 1e-3: 5, 2.5e-3: 7, 10: 7, math.Inf(1): 8}
+	for _, b := range h.GetBucket() {
+		if n, judged := want[b.GetUpperBound()]; judged && n != b.GetCumulativeCount() {
+			t.Errorf("%d answers within %v s, want %d", b.GetCumulativeCount(), b.GetUpperBound(), n)
+		}
+		delete(want, b.GetUpperBound())
+	}
+	if len(want) > 0 {
+		t.Errorf("no buckets to %v", want)
 	}
 }
 
@@ -380,13 +436,18 @@ func TestXStatsAreBounded(t *testing.T) {
 func TestWhatCannotBeRead(t *testing.T) {
 	r := newRig(t, vipText("www", 1, 1))
 	r.port.err = errors.New("the device is gone")
-	r.page.hugepages = fstest.MapFS{"hugepages-2048kB/free_hugepages": {Data: []byte("many\n")}}
+	r.page.sys = files(map[string]string{"kernel/mm/hugepages/hugepages-2048kB/free_hugepages": "many\n"})
+	r.page.proc = files(nil)
 	p := r.scrape()
 	p.absent("port_rx_packets_total", `port="mem"`)
 	p.want("port_link_up", `port="mem"`, 1)
 	p.absent("hugepages_free", `size="2MiB"`)
+	p.absent("hugepages_used_bytes", "")
+	p.absent("core_isolated", `core="1"`)
+	p.absent("core_numa_node", `core="1"`)
+	p.want("core_pinned", `core="1"`, 0)
 	p.want("config_generation", "", 1)
-	for _, want := range []string{"the device is gone", "free hugepages are not known"} {
+	for _, want := range []string{"the device is gone", "hugepages are not known", "isolated CPUs are not known"} {
 		if s := r.log.String(); !strings.Contains(s, want) {
 			t.Errorf("logged %q, want %q", s, want)
 		}

@@ -10,6 +10,8 @@ var (
 	portInfo  = gauge("port_info", "A port's device and driver; always 1.", "port", "device", "driver")
 	portUp    = gauge("port_link_up", "Whether a port's link is up.", "port")
 	portSpeed = gauge("port_speed_bytes_per_second", "Speed of a port's link; 0: unknown.", "port")
+	portNUMA  = gauge("port_numa_node", "NUMA node of a port's device; -1: unknown, or none.", "port")
+	portQueue = gauge("port_rx_queues", "Queues by which a port receives.", "port")
 	portMTU   = gauge("port_mtu_bytes", "Longest IP packet that a port sends.", "port")
 
 	portXStats        = counter("port_xstat_total", "A driver's own counter, by the driver's name for it.", "port", "xstat")
@@ -37,6 +39,8 @@ func (c *collector) port(s sender, p pmd.Port) {
 	s.send(portInfo, 1, info.Name, info.Device, info.Driver)
 	s.send(portUp, truth(link.Up), info.Name)
 	s.send(portSpeed, float64(link.SpeedMbps)*1e6/8, info.Name)
+	s.send(portNUMA, float64(info.Socket), info.Name)
+	s.send(portQueue, float64(info.RxQueues), info.Name)
 	s.send(portMTU, float64(info.MTU), info.Name)
 	stats, err := p.Stats()
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 type catalog map[string]map[string][]string
 
 var (
-	listed  = regexp.MustCompile("(?m)^\\| `(guideway_[a-z_]+)` \\| \\w+ \\|([^|]*)\\|(.*)\\|$")
+	listed  = regexp.MustCompile("(?m)^\\| `(guideway_[a-z_]+)` \\| (\\w+) \\|([^|]*)\\|(.*)\\|$")
 	quoted  = regexp.MustCompile("`([^` ]+)`")
 	series  = regexp.MustCompile(`(?m)^([a-z0-9_]+)(?:\{(.*)\})? \S+$`)
 	label   = regexp.MustCompile(`(\w+)="([^"]*)"`)
@@ -39,15 +39,22 @@ func readCatalog(t *testing.T, page []byte) catalog {
 	c := catalog{"up": {}, "ALERTS": {"alertname": nil, "alertstate": {"firing", "pending"}}}
 	for _, row := range listed.FindAllStringSubmatch(string(text), -1) {
 		labels := map[string][]string{}
-		for _, l := range quoted.FindAllStringSubmatch(row[2], -1) {
+		for _, l := range quoted.FindAllStringSubmatch(row[3], -1) {
 			labels[l[1]] = nil
 			if slices.Contains(closed, l[1]) {
-				for _, v := range quoted.FindAllStringSubmatch(row[3], -1) {
+				for _, v := range quoted.FindAllStringSubmatch(row[4], -1) {
 					labels[l[1]] = append(labels[l[1]], v[1])
 				}
 			}
 		}
-		c[row[1]] = labels
+		if row[2] != "histogram" {
+			c[row[1]] = labels
+			continue
+		}
+		c[row[1]+"_sum"], c[row[1]+"_count"] = labels, labels
+		buckets := maps.Clone(labels)
+		buckets["le"] = nil
+		c[row[1]+"_bucket"] = buckets
 	}
 	for _, s := range series.FindAllStringSubmatch(string(page), -1) {
 		labels, there := c[s[1]]
@@ -135,15 +142,17 @@ func TestJudge(t *testing.T) {
 		`rate(guideway_packets_total{verdict=~"unset|for.*"}[5m])`: "",
 		`sum by (job, verdict) (guideway_packets_total)`:           "",
 		`guideway_vip_condition{condition="withdrawn"}`:            "",
-		`go_goroutines`:         "",
-		`guideway_packet_total`: "no metric guideway_packet_total",
-		`go_routines`:           "no metric go_routines",
-		`guideway_packets_total{verdict="unset",vip="www"}`: "guideway_packets_total has no label vip",
-		`guideway_packets_total{verdict=~"unset|lost"}`:     "guideway_packets_total{verdict} is never lost",
-		`guideway_vip_condition{condition="down"}`:          "guideway_vip_condition{condition} is never down",
-		`guideway_config_reload_total{result="accepted"}`:   "guideway_config_reload_total{result} is never accepted",
-		`sum by (vip) (guideway_packets_total)`:             "no label vip in sum by (vip) (guideway_packets_total)",
-		`1 + 1`:                                             "no metric in 1 + 1",
+		`go_goroutines`: "",
+		`sum by (le) (guideway_check_duration_seconds_bucket{check="web"})`: "",
+		`guideway_check_duration_seconds`:                                   "no metric guideway_check_duration_seconds",
+		`guideway_packet_total`:                                             "no metric guideway_packet_total",
+		`go_routines`:                                                       "no metric go_routines",
+		`guideway_packets_total{verdict="unset",vip="www"}`:                 "guideway_packets_total has no label vip",
+		`guideway_packets_total{verdict=~"unset|lost"}`:                     "guideway_packets_total{verdict} is never lost",
+		`guideway_vip_condition{condition="down"}`:                          "guideway_vip_condition{condition} is never down",
+		`guideway_config_reload_total{result="accepted"}`:                   "guideway_config_reload_total{result} is never accepted",
+		`sum by (vip) (guideway_packets_total)`:                             "no label vip in sum by (vip) (guideway_packets_total)",
+		`1 + 1`:                                                             "no metric in 1 + 1",
 	} {
 		if got := strings.Join(c.judge(expr), "; "); got != fault {
 			t.Errorf("%s: %q, want %q", expr, got, fault)

@@ -21,6 +21,7 @@ var healthy = map[string]course{
 	`guideway_core_answering{core="3"}`:                                   always(1),
 	`guideway_core_generation{core="2"}`:                                  steps(1, 15),
 	`guideway_core_generation{core="3"}`:                                  steps(1, 15),
+	`guideway_core_pinned{core="2"}`:                                      always(1),
 	`guideway_core_poll_gap_seconds{core="2"}`:                            always(0.0002),
 	`guideway_core_poll_gap_seconds{core="3"}`:                            spike(0.02, 12), // once is no reason
 	`guideway_core_busy_seconds_total{core="2"}`:                          grows(12),
@@ -65,9 +66,13 @@ var healthy = map[string]course{
 	`guideway_backend_up{backend="10.0.0.1",check="web"}`:   always(1),
 	`guideway_backend_up{backend="10.0.0.2",check="web"}`:   always(1),
 
-	`guideway_bgp_peer_up{peer="192.0.2.1"}`: always(1),
-	`guideway_bgp_peer_up{peer="192.0.2.2"}`: always(1),
-	`guideway_bfd_up{peer="192.0.2.1"}`:      always(1),
+	`guideway_bgp_peer_up{peer="192.0.2.1"}`:            always(1),
+	`guideway_bgp_peer_up{peer="192.0.2.2"}`:            always(1),
+	`guideway_bfd_up{peer="192.0.2.1"}`:                 always(1),
+	`guideway_bgp_peer_routes{peer="192.0.2.1"}`:        always(2),
+	`guideway_bgp_peer_routes{peer="192.0.2.2"}`:        always(1),
+	`guideway_bgp_peer_routes_wanted{peer="192.0.2.1"}`: always(2),
+	`guideway_bgp_peer_routes_wanted{peer="192.0.2.2"}`: always(1),
 
 	`guideway_port_link_up{port="wan"}`:            always(1),
 	`guideway_port_rx_missed_total{port="wan"}`:    always(17), // of yesterday
@@ -124,6 +129,7 @@ var cases = []provoked{
 		`guideway_config_generation`:         steps(1, 15, 21),
 		`guideway_core_generation{core="2"}`: steps(1, 15, 21),
 	}, alerts: fires("GuidewayCoreBehind")},
+	{name: "a core is free", changes: one(`guideway_core_pinned{core="2"}`, turns(1, 0)), alerts: fires("GuidewayCoreNotPinned")},
 	{name: "gaps all the time", changes: one(`guideway_core_poll_gap_seconds{core="2"}`, turns(0.0002, 0.003)), alerts: fires("GuidewayPollGap")},
 	{name: "a long gap", changes: one(`guideway_core_poll_gap_seconds{core="2"}`, spike(0.3, 45)), alerts: fires("GuidewayPollGap")},
 	{name: "a core is full", changes: map[string]course{
@@ -148,6 +154,7 @@ var cases = []provoked{
 	{name: "no route", changes: one(`guideway_vip_announced{vip="www"}`, turns(1, 0)), alerts: fires("GuidewayVIPNotAnnounced")},
 	{name: "a backend is down", changes: one(`guideway_backend_up{backend="10.0.0.2",check="web"}`, turns(1, 0)), everywhere: true, alerts: fires("GuidewayBackendDown")},
 	{name: "one node thinks so", changes: one(`guideway_backend_up{backend="10.0.0.2",check="web"}`, turns(1, 0)), alerts: fires("GuidewayBackendDisputed")},
+	{name: "a backend comes and goes", changes: one(`guideway_backend_up{backend="10.0.0.2",check="web"}`, draw(func(i int) (float64, bool) { return float64(1 - max(i-change, 0)/2%2), true })), everywhere: true, alerts: fires("GuidewayBackendFlaps")},
 	{name: "no next hop", changes: one(`guideway_destinations_unreachable`, turns(0, 2)), alerts: fires("GuidewayNextHopsMissing")},
 	{name: "packets to nobody", changes: verdict("no_backend"), alerts: fires("GuidewayPacketsWithoutBackend")},
 	{name: "packets to nowhere", changes: verdict("no_next_hop"), alerts: fires("GuidewayPacketsWithoutBackend")},
@@ -157,6 +164,7 @@ var cases = []provoked{
 		`guideway_bgp_peer_up{peer="192.0.2.1"}`: turns(1, 0),
 		`guideway_bgp_peer_up{peer="192.0.2.2"}`: turns(1, 0),
 	}, alerts: fires("GuidewayBGPPeerDown", "GuidewayNoRouter")},
+	{name: "a router takes one family", changes: one(`guideway_bgp_peer_routes{peer="192.0.2.1"}`, turns(2, 1)), alerts: fires("GuidewayRoutesNotSent")},
 	{name: "BFD is down", changes: one(`guideway_bfd_up{peer="192.0.2.1"}`, turns(1, 0)), alerts: fires("GuidewayBFDDown")},
 
 	{name: "a bad file", changes: map[string]course{
