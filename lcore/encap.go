@@ -1,34 +1,59 @@
 package lcore
 
 import (
-	"guideway/maglev/fib"
 	"guideway/pmd"
 )
 
 // encap puts each item's packet, without its Ethernet header and padding, into
 // its tunnel, and sorts the frames by egress port.
 func (w *Worker) encap() {
-	for i := range w.items[:w.n] {
-		it := &w.items[i]
-		if it.tunnel == noTunnel {
-			continue
+	for at := 0; at < w.n; at++ {
+		if at = w.enclose(at); at == w.n {
+			break
 		}
-		t, f := w.snapshot.Tunnel(it.tunnel), w.rx.Frames[it.at]
-		if it.inner > t.MaxInner {
-			w.tooBig(f, it.shape(w.snapshot.Service(it.service).Refragment), it.tunnel)
-			continue
+		if it := &w.items[at]; it.tunnel != noTunnel {
+			w.wrap(w.rx.Frames[it.at], it.shape(w.snapshot.Service(it.service).Refragment), it.tunnel)
 		}
-		l3, inner := int(it.l3), int(it.inner)
-		front := f.Window(l3-fib.TunnelBlock, fib.TunnelBlock)
-		if front == nil {
-			w.drop(f, NoHeadroom)
-			continue
-		}
-		t.Write(front, inner, it.tos, it.hash)
-		f.Recut(l3-int(t.Len), int(t.Len)+inner) // within the buffer: the header just went there
-		w.out[t.Port].Add(f)
 	}
 	w.n, w.rx.N = 0, 0
+}
+
+// enclose puts the items from one on into their tunnels, up to the first that has
+// none or does not fit. It returns the index of that item, and of none their
+// number. What it does is what wrap would do.
+func (w *Worker) enclose(at int) int {
+	snapshot := w.snapshot
+	items := w.items[at:w.n]
+	// A burst goes to one port as good as always; its count stays in a register.
+	port := uint16(0)
+	out := &w.out[port]
+	n := out.N
+	done := len(items)
+	for i := range items {
+		it := &items[i]
+		if it.tunnel == noTunnel {
+			done = i
+			break
+		}
+		t, f := snapshot.Tunnel(it.tunnel), w.rx.Frames[it.at%pmd.MaxBurst]
+		front := f.Front(int(it.l3))
+		if it.Len > t.MaxInner || front == nil {
+			done = i
+			break
+		}
+		if t.Port != port {
+			out.N = n
+			port = t.Port
+			out = &w.out[port]
+			n = out.N
+		}
+		f.Recut(int(it.l3)-int(t.Len), int(t.Len)+int(it.Len)) // within the buffer: the header goes there
+		out.Put(n, f)
+		n++
+		t.Write(front, it.Len, it.TOS, it.hash)
+	}
+	out.N = n
+	return at + done
 }
 
 // A shape is what is known of a packet on its way into a tunnel, for all that
@@ -46,7 +71,7 @@ type shape struct {
 
 // shape returns what wrap would have to know of an item.
 func (it *item) shape(split bool) shape {
-	return shape{hash: it.hash, l3: it.l3, inner: it.inner, tos: it.tos, port: it.port, marks: it.marks, split: split, verdict: Forwarded}
+	return shape{hash: it.hash, l3: it.l3, inner: it.Len, tos: it.TOS, port: it.port, marks: it.marks, split: split, verdict: Forwarded}
 }
 
 // wrap does encap's work for one packet that is no item, and sends it.
@@ -57,12 +82,12 @@ func (w *Worker) wrap(f *pmd.Frame, s shape, tunnel uint32) {
 		return
 	}
 	l3, inner := int(s.l3), int(s.inner)
-	front := f.Window(l3-fib.TunnelBlock, fib.TunnelBlock)
+	front := f.Front(l3)
 	if front == nil {
 		w.drop(f, NoHeadroom)
 		return
 	}
-	t.Write(front, inner, s.tos, s.hash)
+	t.Write(front, s.inner, s.tos, s.hash)
 	f.Recut(l3-int(t.Len), int(t.Len)+inner)
 	w.emit(int(t.Port), f, s.verdict)
 }

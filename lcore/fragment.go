@@ -45,7 +45,7 @@ func (w *Worker) fragment(f *pmd.Frame, frame []byte, it *item, h *packet.Header
 			return w.redirect(f, pc, node, h.IPv6)
 		}
 	}
-	pc.at, pc.item, pc.value = uint8(it.at), noItem, p.value
+	pc.at, pc.item, pc.value = it.at, noItem, p.value
 	if pc.kind == fragments.First && p.marks&decided == 0 {
 		it.key.Read(frame, h)
 		if v := w.match(it, h); v != Unset {

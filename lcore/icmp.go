@@ -40,7 +40,7 @@ func (w *Worker) echo(f *pmd.Frame, frame []byte, it *item, h *packet.Headers) V
 		return gone
 	case fib.EchoForward:
 		it.service, it.event = service, related
-		it.l3, it.inner, it.tos = h.L3, h.End-h.L3, h.TOS
+		it.l3, it.Len, it.TOS = h.L3, h.End-h.L3, h.TOS
 		return Unset
 	}
 	return ICMPDropped
@@ -80,7 +80,7 @@ func (w *Worker) relay(it *item) {
 	if !w.program.ICMP.Relay || nodes < 2 || !w.relays.pass(w.rx.Now) {
 		return
 	}
-	original := w.rx.Frames[it.at].Bytes()[it.l3:][:it.inner]
+	original := w.rx.Frames[it.at].Bytes()[it.l3:][:it.Len]
 	for node := range nodes {
 		way := w.snapshot.Node(node, it.key.IPv6)
 		if way.Ways == 0 { // this node itself, and those that cannot be reached
@@ -96,7 +96,7 @@ func (w *Worker) relay(it *item) {
 			continue
 		}
 		copy(f.Bytes(), original)
-		w.wrap(f, shape{inner: it.inner, tos: it.tos, hash: it.hash, port: it.port, verdict: Relayed}, way.Way(it.hash))
+		w.wrap(f, shape{inner: it.Len, tos: it.TOS, hash: it.hash, port: it.port, verdict: Relayed}, way.Way(it.hash))
 	}
 }
 

@@ -3,6 +3,7 @@ package lcore
 import (
 	"guideway/maglev/conntrack"
 	"guideway/maglev/fib"
+	"guideway/maglev/flow"
 	"guideway/maglev/packet"
 	"guideway/pmd"
 )
@@ -12,40 +13,85 @@ import (
 // with a verdict.
 func (w *Worker) parse(port int) {
 	p := &w.ports[port]
-	vlan, steer := p.VLAN, p.Steer
-	table, items, lines := w.conntrack, &w.items, &w.lines
 	came := passage{port: uint8(port)}
-	n := 0
-	var bytes uint64
-	h := &w.headers
-	for i, f := range w.rx.Frames[:w.rx.N] {
-		frame := f.Bytes()
-		bytes += uint64(len(frame))
-		it := &items[n]
-		it.at, it.port, it.marks = uint16(i), uint8(port), 0
-		var v Verdict
-		if vlan == 0 && f.Plain() && it.key.ReadCommon(frame, h) {
-			v = w.match(it, h)
-		} else {
-			w.n = n
-			v = w.classify(f, it, h, came)
+	w.n = 0
+	var last destination
+	for at := 0; at < w.rx.N; at++ {
+		if p.VLAN == 0 {
+			if at = w.usual(at, uint8(port), &last); at == w.rx.N {
+				break
+			}
 		}
-		if v != Unset {
-			w.decline(f, it, v, h)
+		f, it := w.rx.Frames[at], &w.items[w.n]
+		it.at, it.port, it.marks = uint8(at), uint8(port), 0
+		if v := w.classify(f, it, &w.headers, came); v != Unset {
+			w.decline(f, it, v, &w.headers)
 			continue
 		}
-		it.hash = table.Hash(&it.key)
-		if steer && it.marks == 0 && it.event != related && w.steer(f, it) {
-			continue
-		}
-		lines[n] = table.Line(&it.key, it.hash)
-		n++
+		last = destinationOf(&it.key, it.service)
+		w.admit(it)
 	}
-	w.n, w.rx.N = n, 0
-	w.counters.receivedBytes += bytes
+	w.rx.N = 0
+	if p.Steer {
+		w.spread()
+	}
 }
 
-// admit makes the item that resume has filled in one of the burst.
+// usual makes items of the frames from one on, up to the first that has not the
+// shape that nearly every packet has, or another destination than the packet
+// before. It returns the index of that frame, and of none the length of the burst.
+// What it does is what classify would do; it calls next to nothing, so that what
+// it works with stays in registers.
+func (w *Worker) usual(at int, port uint8, last *destination) int {
+	table := w.conntrack
+	seed := table.Seed()
+	frames := w.rx.Frames[at:w.rx.N]
+	items, lines := w.items[w.n:][:len(frames)], w.lines[w.n:][:len(frames)]
+	for i, f := range frames {
+		it := &items[i]
+		if !f.Plain() {
+			frames = frames[:i]
+			break
+		}
+		hash, ok := it.key.ReadCommon(f.Bytes(), seed, &it.Common)
+		if !ok || !last.is(&it.key) {
+			frames = frames[:i]
+			break
+		}
+		it.hash, it.service, it.l3, it.at = hash, last.service, packet.EthernetLen, uint8(at+i)
+		it.event, it.port, it.marks = tcpEvents[it.TCPFlags], port, 0
+		lines[i] = table.Line(&it.key, hash)
+	}
+	w.n += len(frames)
+	return at + len(frames)
+}
+
+// A destination is that of the packet before, and its service: a burst has far
+// more packets than destinations.
+type destination struct {
+	hi, lo  uint64
+	rest    uint32 // port, family and protocol; 0: none, for nothing is of protocol 0
+	service uint16
+}
+
+func destinationOf(k *flow.Key, service uint16) destination {
+	return destination{k.DstHi, k.DstLo, restOf(k), service}
+}
+
+func restOf(k *flow.Key) uint32 {
+	rest := k.Ports<<16 | uint32(k.Proto)
+	if k.IPv6 {
+		rest |= 1 << 8
+	}
+	return rest
+}
+
+// is tells whether a key has that destination.
+func (d *destination) is(k *flow.Key) bool {
+	return (d.lo^k.DstLo)|(d.hi^k.DstHi)|uint64(d.rest^restOf(k)) == 0
+}
+
+// admit makes the item at the end, which classify has filled in, one of the burst.
 func (w *Worker) admit(it *item) {
 	it.hash = w.conntrack.Hash(&it.key)
 	w.lines[w.n] = w.conntrack.Line(&it.key, it.hash)
@@ -99,7 +145,7 @@ func (w *Worker) match(it *item, h *packet.Headers) Verdict {
 		return NoService
 	}
 	it.service, it.event = uint16(id), tcpEvents[h.TCPFlags]
-	it.l3, it.inner, it.tos = h.L3, h.End-h.L3, h.TOS
+	it.l3, it.Len, it.TOS = h.L3, h.End-h.L3, h.TOS
 	return Unset
 }
 

@@ -15,6 +15,11 @@ func (w *Worker) receive(port int) int {
 		w.pace.polled(w.rx.Now)
 	}
 	w.counters.received += uint64(w.rx.N)
+	bytes := 0
+	for _, f := range w.rx.Frames[:w.rx.N] {
+		bytes += f.Len()
+	}
+	w.counters.receivedBytes += uint64(bytes)
 	return w.rx.N
 }
 

@@ -54,6 +54,26 @@ func (w *Worker) picked(hash uint64) int {
 
 func (w *Worker) cores() int { return len(w.to) }
 
+// spread hands the burst's items to their flows' cores, and keeps what is this
+// one's.
+func (w *Worker) spread() {
+	n := 0
+	for i := range w.items[:w.n] {
+		it := &w.items[i]
+		if it.marks == 0 && it.event != related && w.steer(w.rx.Frames[it.at], it) {
+			continue
+		}
+		if i != n {
+			w.items[n], w.lines[n] = *it, w.lines[i]
+			if it.marks&first != 0 {
+				w.pieces[w.pieceOf(it)].item = int16(n)
+			}
+		}
+		n++
+	}
+	w.n = n
+}
+
 // steer hands an item's frame to its flow's core and tells whether it has gone.
 // Where that core's ring is full the next core that has room takes it, and if
 // none has, this one goes on with it: a flood of one flow is spread (section
@@ -123,7 +143,7 @@ func (w *Worker) resume(h *handover) {
 	at := w.rx.N
 	w.rx.Add(f)
 	it := &w.items[w.n]
-	it.at, it.port, it.marks = uint16(at), h.port, h.marks
+	it.at, it.port, it.marks = uint8(at), h.port, h.marks
 	if v := w.classify(f, it, &w.headers, h.passage); v != Unset {
 		w.decline(f, it, v, &w.headers)
 		return

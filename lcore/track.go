@@ -10,9 +10,11 @@ import (
 // by the service's Maglev table, and remembers it.
 func (w *Worker) track() {
 	now := conntrack.Ticks(w.rx.Now)
-	services, endpoints := w.counters.services, w.counters.endpoints
-	for i := range w.items[:w.n] {
-		it := &w.items[i]
+	for at := 0; at < w.n; at++ {
+		if at = w.known(at, now); at == w.n {
+			return
+		}
+		it := &w.items[at]
 		e, v := w.endpoint(it, now)
 		if e == nil {
 			it.tunnel = noTunnel
@@ -20,14 +22,47 @@ func (w *Worker) track() {
 			continue
 		}
 		it.tunnel = e.Way(it.hash)
-		service := &services[it.service]
-		service.packets++
-		service.bytes += uint64(it.inner)
-		endpoints[e.Value.ID()]++
+		w.count(e, it.Len)
 		if it.event == conntrack.Syn || it.marks&first != 0 {
 			w.opens(it, e.Value)
 		}
 	}
+}
+
+// known gives their tunnels to the items from one on, up to the first that is
+// not an ordinary packet of a flow with an entry and an endpoint that serves. It
+// returns the index of that item, and of none their number. What it does is what
+// endpoint would do.
+func (w *Worker) known(at int, now conntrack.Tick) int {
+	table, snapshot := w.conntrack, w.snapshot
+	services, endpoints := w.counters.services, w.counters.endpoints
+	items := w.items[at:w.n]
+	for i := range items {
+		it := &items[i]
+		if it.event != conntrack.Data || it.marks != 0 {
+			return at + i
+		}
+		var value uint32
+		var known bool
+		if it.key.IPv6 {
+			value, known = table.Hit6(&it.key, it.hash, now, conntrack.Data)
+		} else {
+			value, known = table.Hit4(&it.key, it.hash, now, conntrack.Data)
+		}
+		if !known {
+			return at + i
+		}
+		e, valid := snapshot.Endpoint(fib.Value(value), it.service)
+		if !valid || e.State != fib.Serving || e.Ways == 0 {
+			return at + i // what has been done is what endpoint does, or undoes
+		}
+		it.tunnel = e.Way(it.hash)
+		service := &services[it.service]
+		service.packets++
+		service.bytes += uint64(it.Len)
+		endpoints[e.Value.ID()]++
+	}
+	return at + len(items)
 }
 
 // count counts a packet for an endpoint that track has not seen.
@@ -104,7 +139,7 @@ func (w *Worker) opens(it *item, value fib.Value) {
 // pieceOf returns the index of the piece of an item that is a first fragment.
 func (w *Worker) pieceOf(it *item) int {
 	for i := range w.pieces[:w.np] {
-		if p := &w.pieces[i]; p.at == uint8(it.at) {
+		if p := &w.pieces[i]; p.at == it.at {
 			return i
 		}
 	}

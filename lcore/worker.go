@@ -130,17 +130,16 @@ type Worker struct {
 // that filling it in costs the same while the garbage collector runs, and is a
 // cache line.
 type item struct {
-	key     flow.Key
-	hash    uint64 // of the key, for the connection table and the way
-	tunnel  uint32 // index in the snapshot; noTunnel: not for encap (any more)
-	at      uint16 // index of the frame in the burst
-	service uint16
-	l3      uint16 // offset of the inner IP header
-	inner   uint16 // its packet's length in bytes, without the frame's padding
-	tos     uint8
-	event   conntrack.Event
-	port    uint8 // that it was received on
-	marks   uint8 // of its passage, and first
+	key         flow.Key
+	hash        uint64 // of the key, for the connection table and the way
+	flow.Common        // of the packet that goes into the tunnel
+	tunnel      uint32 // index in the snapshot; noTunnel: not for encap (any more)
+	service     uint16
+	l3          uint16 // offset of that packet's IP header
+	at          uint8  // index of the frame in the burst
+	event       conntrack.Event
+	port        uint8 // that it was received on
+	marks       uint8 // of its passage, and first
 }
 
 const noTunnel = 1<<32 - 1

@@ -58,6 +58,13 @@ func TestFrameBounds(t *testing.T) {
 			if f.Headroom() != first || f.Tailroom() != len(buffer)-first-n {
 				t.Fatalf("headroom %d, tailroom %d, want %d, %d", f.Headroom(), f.Tailroom(), first, len(buffer)-first-n)
 			}
+			if at := min(max(a, 0), n); first+at >= FrontLen && first+at-FrontLen < len(buffer) {
+				if got := f.Front(at); got == nil || !bytes.Equal(got[:], buffer[first+at-FrontLen:first+at]) {
+					t.Fatalf("front(%d) is %v", at, got)
+				}
+			} else if f.Front(at) != nil {
+				t.Fatalf("front(%d) is not nil, with %d bytes in front", at, first)
+			}
 			w := f.Window(a, b)
 			if inside := b >= 0 && first+a >= 0 && first+a+b <= len(buffer); inside {
 				if !bytes.Equal(w, buffer[first+a:first+a+b]) {

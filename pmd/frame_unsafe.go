@@ -81,9 +81,15 @@ func (f *Frame) Bytes() []byte {
 // The pointer is stored as a number, past the garbage collector's write
 // barrier, which costs a hundred nanoseconds while a collection runs.
 func (b *Burst) Add(f *Frame) {
-	// A frame's memory does not hang on the vector: its pool keeps it for as long as the port is open.
-	(*[MaxBurst]uintptr)(unsafe.Pointer(&b.Frames))[b.N&(MaxBurst-1)] = uintptr(unsafe.Pointer(f))
+	b.Put(b.N, f)
 	b.N++
+}
+
+// Put is Add for a loop that counts for itself and sets N in the end: f becomes
+// frame i, i < MaxBurst.
+func (b *Burst) Put(i int, f *Frame) {
+	// A frame's memory does not hang on the vector: its pool keeps it for as long as the port is open.
+	(*[MaxBurst]uintptr)(unsafe.Pointer(&b.Frames))[i&(MaxBurst-1)] = uintptr(unsafe.Pointer(f))
 }
 
 // Window returns n bytes of the buffer that begin at bytes behind the start of
@@ -95,6 +101,21 @@ func (f *Frame) Window(at, n int) []byte {
 		return nil
 	}
 	return unsafe.Slice((*byte)(unsafe.Add(f.buf, first)), n) // within the buffer, as just checked
+}
+
+// FrontLen is the length of what Front returns, and the least headroom with which
+// frames come.
+const FrontLen = 64
+
+// Front returns the FrontLen bytes that end at bytes behind the start of the data,
+// 0 <= at <= Len: where a header in front of them goes. It is nil where the
+// headroom is too small.
+func (f *Frame) Front(at int) *[FrontLen]byte {
+	first := int(f.off) + at - FrontLen
+	if uint(first) >= uint(f.bufLen) || first+FrontLen > int(f.bufLen) {
+		return nil
+	}
+	return (*[FrontLen]byte)(unsafe.Add(f.buf, first)) // within the buffer, as just checked
 }
 
 // Start returns the address of the first byte of data, for prefetching only.

@@ -367,7 +367,7 @@ func (e *explainer) fit(w *Way, outcome string) string {
 func (e *explainer) way(index uint32) Way {
 	t := e.plan.Snapshot.Tunnel(index)
 	var b [fib.TunnelBlock]byte
-	t.Write(b[:], 0, 0, 0)
+	t.Write(&b, 0, 0, 0)
 	h := b[fib.TunnelBlock-int(t.Len):]
 	w := Way{Port: e.config.Ports[t.Port].Name, MaxInner: int(t.MaxInner), NextHop: macText(h[:6])}
 	h = h[2*6:]

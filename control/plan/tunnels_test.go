@@ -59,7 +59,7 @@ func (p *Plan) show(path fib.Path) (all []string) {
 	for i := range uint32(path.Ways) {
 		tunnel := p.Snapshot.Tunnel(path.Tunnel + i)
 		block := make([]byte, fib.TunnelBlock+64)
-		tunnel.Write(block, 64, 0, 0)
+		tunnel.Write((*[fib.TunnelBlock]byte)(block), 64, 0, 0)
 		frame := block[fib.TunnelBlock-int(tunnel.Len):]
 		vlan := uint16(0)
 		if frame[12] == 0x81 {

@@ -11,6 +11,8 @@
 //	            is not:   t.Replace(at, another, now, event)
 //	not ok:               t.Insert(&key, h, value, now, event)
 //
+// Hit4 and Hit6 are the second stage for what is usual, in one step.
+//
 // An entry is never needed for a right answer: the caller can always select an
 // endpoint anew, and consistent hashing mostly selects the same. What a full
 // table loses is therefore bounded, and a flood of new flows cannot take more:

@@ -9,6 +9,9 @@ import (
 // Hash returns the hash that the other methods want beside the key.
 func (t *Table) Hash(k *flow.Key) uint64 { return k.Hash(&t.seed) }
 
+// Seed returns the seed of Hash, for who hashes keys on the way. It is secret.
+func (t *Table) Seed() *flow.Seed { return &t.seed }
+
 // Line returns the address of the flow's home line, for prefetch.Lines: what a
 // lookup reads first, and mostly all that it reads.
 func (t *Table) Line(k *flow.Key, h uint64) uintptr {
@@ -152,8 +155,7 @@ func (t *Table) Touch(at Slot, now Tick, ev Event) {
 	l := &t.lines[at.line()]
 	l[(at+toStamp)%lineWords] = uint32(now)
 	shift := at.shift()
-	mark := l[meta] >> shift & markMask
-	l[meta] ^= uint32(changes[(uint32(ev)<<markBits|mark)%uint32(len(changes))]) << shift
+	l[meta] ^= change(l[meta]>>shift&markMask, ev) << shift
 }
 
 // Replace gives the entry another value, as if the packet were the first of

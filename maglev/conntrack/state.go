@@ -60,3 +60,8 @@ var changes = func() (flips [events << markBits]uint8) {
 	}
 	return flips
 }()
+
+// change is what an event flips in a mark.
+func change(mark uint32, ev Event) uint32 {
+	return uint32(changes[(uint32(ev)<<markBits|mark)%uint32(len(changes))])
+}

@@ -119,7 +119,7 @@ func BenchmarkEndpointToHeader(b *testing.B) {
 				if !ok {
 					b.Fatal("not valid")
 				}
-				s.Tunnel(e.Way(hash)).Write(block[:], 1000, 0, hash)
+				s.Tunnel(e.Way(hash)).Write(&block, 1000, 0, hash)
 			}
 		})
 	}
@@ -136,7 +136,7 @@ func BenchmarkTunnelWrite(b *testing.B) {
 			packet := inner(b, false, 0xb8, 1000)
 			buffer := append(make([]byte, TunnelBlock), packet...)
 			for b.Loop() {
-				t.Write(buffer, len(packet), 0xb8, 0x12345)
+				t.Write((*[TunnelBlock]byte)(buffer), uint16(len(packet)), 0xb8, 0x12345)
 			}
 			if string(buffer[TunnelBlock-int(t.Len):]) != string(m.encap(b, &t, packet, 0xb8)) {
 				b.Fatal("another header")

@@ -27,11 +27,11 @@ func TestHotFunctionsAllocateNothing(t *testing.T) {
 			}
 			v := s.Service(uint16(id)).Pick(k)
 			if e, ok := s.Endpoint(v, uint16(id)); ok {
-				s.Tunnel(e.Way(k.SrcLo)).Write(b[:], 1000, 0xb8, k.SrcLo)
+				s.Tunnel(e.Way(k.SrcLo)).Write(&b, 1000, 0xb8, k.SrcLo)
 				used++
 			}
 			if _, ok := s.EndpointOf(v); ok {
-				s.Tunnel(s.Node(1, k.IPv6).Way(k.SrcLo)).Write(b[:], 1000, 0xb8, k.SrcLo)
+				s.Tunnel(s.Node(1, k.IPv6).Way(k.SrcLo)).Write(&b, 1000, 0xb8, k.SrcLo)
 				used++
 			}
 		}

@@ -44,20 +44,20 @@ type Tunnel struct {
 	block    [TunnelBlock]byte
 }
 
-// Write puts the header for an inner packet of n bytes, n <= MaxInner, into
-// b[:TunnelBlock], which ends where the inner packet begins. tos is the inner
+// Write puts the header for an inner packet of n bytes, n <= MaxInner, into b,
+// which ends where the inner packet begins. tos is the inner
 // packet's: DSCP and ECN go outward (RFC 2983, RFC 6040, 4.1 in normal mode).
 // hash is the flow's; of an outer IPv6 header its lowest 20 bits are the flow
 // label, so that routers spread the flows of one tunnel (RFC 6438, 3).
 // Every byte of the frame's part of the block is written.
-func (t *Tunnel) Write(b []byte, n int, tos uint8, hash uint64) {
-	*(*[TunnelBlock]byte)(b) = t.block
+func (t *Tunnel) Write(b *[TunnelBlock]byte, n uint16, tos uint8, hash uint64) {
+	*b = t.block
 	if t.ipv6 {
-		packet.SetIPv6(b[outer6:outer6+packet.IPv6Len], tos, uint16(n+packet.GRELen))
+		packet.SetIPv6(b[outer6:outer6+packet.IPv6Len], tos, n+packet.GRELen)
 		packet.SetFlowLabel(b[outer6:outer6+packet.IPv6Len], uint32(hash))
 		return
 	}
-	packet.SetIPv4(b[outer4:outer4+packet.IPv4Len], tos, uint16(n+GREOverhead4), t.rest)
+	packet.SetIPv4(b[outer4:outer4+packet.IPv4Len], tos, n+GREOverhead4, t.rest)
 }
 
 // TunnelSpec says what a tunnel is made of.

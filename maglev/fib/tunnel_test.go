@@ -80,7 +80,7 @@ func (m mix) overhead() int {
 // that is not written shows.
 func (m mix) encap(tb testing.TB, t *Tunnel, packet []byte, tos uint8) (frame []byte) {
 	b := append(bytes.Repeat([]byte{0xff}, 2*TunnelBlock), packet...)
-	t.Write(b[TunnelBlock:], len(packet), tos, testHash)
+	t.Write((*[TunnelBlock]byte)(b[TunnelBlock:]), uint16(len(packet)), tos, testHash)
 	if !bytes.Equal(b[:TunnelBlock], bytes.Repeat([]byte{0xff}, TunnelBlock)) {
 		tb.Fatalf("%v: wrote in front of the block", m)
 	}
@@ -181,7 +181,7 @@ func TestTunnelChecksumExhaustively(t *testing.T) {
 	var b [TunnelBlock]byte
 	for tos := range 256 {
 		for n := range int(tunnel.MaxInner) + 1 {
-			tunnel.Write(b[:], n, uint8(tos), 1)
+			tunnel.Write(&b, uint16(n), uint8(tos), 1)
 			sum := uint32(0)
 			for i := outer4; i < outer4+20; i += 2 {
 				sum += uint32(b[i])<<8 | uint32(b[i+1])
@@ -209,8 +209,8 @@ func TestFlowLabel(t *testing.T) {
 			}
 			var b, plain [TunnelBlock]byte
 			for _, tos := range []uint8{0, 0x0f, 0xff} {
-				tunnel.Write(plain[:], 1000, tos, testHash)
-				tunnel.Write(b[:], 1000, tos, c.hash)
+				tunnel.Write(&plain, 1000, tos, testHash)
+				tunnel.Write(&b, 1000, tos, c.hash)
 				if m.outer6 {
 					if got := binary.BigEndian.Uint32(b[outer6:]); got != 6<<28|uint32(tos)<<20|c.want {
 						t.Errorf("%v, TOS %#02x, hash %#x: the header begins with %08x", m, tos, c.hash, got)
@@ -241,8 +241,8 @@ func TestTunnelWriteLeavesNothingOfTheLast(t *testing.T) {
 		fresh := mix{}.encap(t, &tunnels[i], packet, 0x55)
 		for j := range tunnels {
 			b := append(bytes.Repeat([]byte{0xff}, TunnelBlock), packet...)
-			tunnels[j].Write(b, 1234, 0xff, 1<<64-1)
-			tunnels[i].Write(b, len(packet), 0x55, testHash)
+			tunnels[j].Write((*[TunnelBlock]byte)(b), 1234, 0xff, 1<<64-1)
+			tunnels[i].Write((*[TunnelBlock]byte)(b), uint16(len(packet)), 0x55, testHash)
 			if got := b[TunnelBlock-int(tunnels[i].Len):]; !bytes.Equal(got, fresh) {
 				t.Fatalf("%v after %v:\n% x\nwant\n% x", mixes()[i], mixes()[j], got[:tunnels[i].Len], fresh[:tunnels[i].Len])
 			}

@@ -200,10 +200,9 @@ func FuzzReadCommon(f *testing.F) {
 			for i := 34; i < 60 && !ipv6; i++ {
 				frame[i] = byte(i)
 			}
-			var h packet.Headers
 			var k Key
-			if got, want := k.ReadCommon(frame, &h), proto != packet.ProtoSCTP; got != want {
-				f.Fatalf("ipv6 %v, protocol %d: common %v, want %v", ipv6, proto, got, want)
+			if _, got := k.ReadCommon(frame, &Selection, new(Common)); got != (proto != packet.ProtoSCTP) {
+				f.Fatalf("ipv6 %v, protocol %d: common %v", ipv6, proto, got)
 			}
 			f.Add(frame)
 			f.Add(frame[:60])
@@ -211,16 +210,19 @@ func FuzzReadCommon(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		var short, long Key
-		var hs, hl packet.Headers
-		if !short.ReadCommon(frame, &hs) {
+		var h packet.Headers
+		var c Common
+		hash, ok := short.ReadCommon(frame, &Selection, &c)
+		if !ok {
 			return
 		}
-		if r := packet.Parse(frame, 0, &hl); r != packet.Whole {
+		if r := packet.Parse(frame, 0, &h); r != packet.Whole {
 			t.Fatalf("common, but Parse says %d", r)
 		}
-		long.Read(frame, &hl)
-		if short != long || hs != hl {
-			t.Fatalf("common: %+v %+v\nParse:  %+v %+v", short, hs, long, hl)
+		long.Read(frame, &h)
+		want := Common{Len: h.End - h.L3, TOS: h.TOS, TCPFlags: h.TCPFlags}
+		if short != long || c != want || hash != long.Hash(&Selection) || h.L3 != packet.EthernetLen || !h.Ports || h.FirstFragment {
+			t.Fatalf("common: %+v %+v\nParse:  %+v %+v %+v", short, c, long, want, h)
 		}
 	})
 }
