@@ -19,6 +19,7 @@ type Group struct {
 	querying   sync.Mutex
 	asking     chan struct{} // holds a token while somebody waits for reports
 
+	tapped  atomic.Bool              // there is a Tap
 	pings   atomic.Uint32            // so many were sent
 	reports []atomic.Pointer[Report] // the last one of each worker; writer: who holds the token
 }
@@ -32,7 +33,7 @@ func NewGroup(workers ...*Worker) *Group {
 	for i, giver := range workers {
 		for j, taker := range workers {
 			if i != j {
-				r := newRing()
+				r := new(ring)
 				giver.to[j], taker.from[i] = r, r
 			}
 		}

@@ -40,6 +40,7 @@ type mailbox struct {
 	edition atomic.Pointer[edition] // writer: control; reader: core
 	ask     atomic.Pointer[Report]  // writer: control; reader: core, which answers each pointer once
 	query   atomic.Pointer[query]   // writer: control; reader: core, which answers each pointer once
+	tap     atomic.Pointer[tap]     // writer: control; reader: core, which says when it has let go of the last
 	stop    atomic.Bool             // writer: control; reader: core
 	ping    atomic.Uint32           // writer: control; reader: core
 	_       [cacheLine]byte
@@ -79,6 +80,9 @@ func (w *Worker) adopt() {
 	if ping := w.mail.ping.Load(); ping != w.pong {
 		w.pong = ping
 		w.mail.pong.Store(ping)
+	}
+	if t := w.mail.tap.Load(); t != nil || w.tap != nil {
+		w.keepTap(t)
 	}
 	e := w.mail.edition.Load()
 	if e.program == w.program {

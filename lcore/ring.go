@@ -13,10 +13,10 @@ import (
 // one) would miss some at 10 Mpps.
 const RingFrames = 512
 
-// A ring carries frames from one core to one other: a queue of one giver and
-// one taker. There are no locks and no read-modify-writes; each side writes its
-// own index and reads the other's, once for many frames.
-type ring struct {
+// Indexes are those of a queue of one giver and one taker. There are no locks
+// and no read-modify-writes; each side writes its own index and reads the
+// other's, once for many slots.
+type indexes struct {
 	_     [cacheLine]byte
 	given atomic.Uint64 // slots ever filled and shown. writer: giver; reader: taker
 	_     [cacheLine - 8]byte
@@ -26,7 +26,33 @@ type ring struct {
 	put  uint64 // slots ever filled. giver's own
 	free uint64 // put may go up to here: as last seen. giver's own
 	_    [cacheLine - 16]byte
+}
 
+// room tells the giver of a queue of size slots whether the next one, put, is
+// its to fill. The taker does not see it before show.
+func (x *indexes) room(size uint64) bool {
+	if x.put == x.free {
+		x.free = x.taken.Load() + size
+	}
+	return x.put != x.free
+}
+
+// show lets the taker see what was given.
+func (x *indexes) show() {
+	if x.given.Load() != x.put {
+		x.given.Store(x.put)
+	}
+}
+
+// waiting returns how many slots are the taker's.
+func (x *indexes) waiting() int { return int(x.given.Load() - x.taken.Load()) }
+
+// drop gives the first n of the taker's slots back.
+func (x *indexes) drop(n int) { x.taken.Store(x.taken.Load() + uint64(n)) }
+
+// A ring carries frames from one core to one other.
+type ring struct {
+	indexes
 	slots [RingFrames]handover // those from taken to given are the taker's, the rest the giver's
 }
 
@@ -53,15 +79,11 @@ const (
 	quoting                // of an item: an ICMP error about its flow
 )
 
-func newRing() *ring { return &ring{free: RingFrames} }
-
 // give fills a slot and tells whether there was one. The taker does not see it
 // before show.
 func (r *ring) give(f *pmd.Frame, p passage) bool {
-	if r.put == r.free {
-		if r.free = r.taken.Load() + RingFrames; r.put == r.free {
-			return false
-		}
+	if !r.room(RingFrames) {
+		return false
 	}
 	s := &r.slots[r.put%RingFrames]
 	s.set(f)
@@ -70,18 +92,5 @@ func (r *ring) give(f *pmd.Frame, p passage) bool {
 	return true
 }
 
-// show lets the taker see what was given.
-func (r *ring) show() {
-	if r.given.Load() != r.put {
-		r.given.Store(r.put)
-	}
-}
-
-// waiting returns how many frames the taker can take.
-func (r *ring) waiting() int { return int(r.given.Load() - r.taken.Load()) }
-
 // at returns the i-th of the waiting frames, to the taker.
 func (r *ring) at(i int) *handover { return &r.slots[(r.taken.Load()+uint64(i))%RingFrames] }
-
-// drop gives the first n of the waiting frames' slots back.
-func (r *ring) drop(n int) { r.taken.Store(r.taken.Load() + uint64(n)) }

@@ -11,7 +11,7 @@ import (
 // the passage that it was given, and never more than there is room for.
 func TestRing(t *testing.T) {
 	const frames = 200_000
-	r := newRing()
+	r := new(ring)
 	pool := make([]pmd.Frame, 2*RingFrames)
 	var wait sync.WaitGroup
 	wait.Go(func() {
@@ -48,7 +48,7 @@ func TestRing(t *testing.T) {
 }
 
 func TestRingFull(t *testing.T) {
-	r, f := newRing(), new(pmd.Frame)
+	r, f := new(ring), new(pmd.Frame)
 	for i := range RingFrames {
 		if !r.give(f, passage{}) {
 			t.Fatalf("full after %d", i)

@@ -20,6 +20,9 @@ func (w *Worker) receive(port int) int {
 		bytes += f.Len()
 	}
 	w.counters.receivedBytes += uint64(bytes)
+	if w.tapRx != nil {
+		w.tapRx.copy(&w.rx, w.rx.Now, port)
+	}
 	return w.rx.N
 }
 

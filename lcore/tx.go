@@ -44,6 +44,9 @@ func (w *Worker) send(port int) {
 	if b.N == 0 {
 		return
 	}
+	if w.tapTx != nil {
+		w.tapTx.copy(b, w.rx.Now, port)
+	}
 	offered := b.N
 	sent := w.ports[port].Queue.Tx(b)
 	w.counters.verdicts[Forwarded] += uint64(sent)
@@ -55,6 +58,9 @@ func (w *Worker) post(port int) {
 	o := &w.others[port]
 	if o.frames.N == 0 {
 		return
+	}
+	if w.tapTx != nil {
+		w.tapTx.copy(&o.frames, w.rx.Now, port)
 	}
 	offered := o.frames.N
 	sent := w.ports[port].Queue.Tx(&o.frames)

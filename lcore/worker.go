@@ -25,6 +25,9 @@
 //
 //	received + taken + made == sum over verdicts + held
 //
+// Beside the way stands tap.go: copies of what passes behind rx or in front of tx,
+// while somebody captures.
+//
 // Cores share nothing but the rings between them. A Worker's fields belong to
 // its core, except for the few through which the control plane talks to it (see
 // mailbox.go); a [Group] is the control plane's end of those.
@@ -101,6 +104,9 @@ type Worker struct {
 	answered *Report // the last one asked for
 	asked    *query  // the last one answered
 	pong     uint32  // the last ping seen
+	tap      *tap    // nil: nobody captures
+	tapRx    *tap    // tap, if it is for what is received
+	tapTx    *tap    // tap, if it is for what is sent
 
 	rx      pmd.Burst             // the burst at hand
 	items   [burst]item           // its frames that are still on their way

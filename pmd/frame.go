@@ -3,6 +3,9 @@ package pmd
 // Len returns the number of bytes of data in the first segment.
 func (f *Frame) Len() int { return int(f.dataLen) }
 
+// Total returns the number of bytes of data in all segments.
+func (f *Frame) Total() int { return int(f.pktLen) }
+
 // Headroom returns how many bytes fit in front of the data.
 func (f *Frame) Headroom() int { return int(f.off) }
 
