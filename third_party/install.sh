@@ -21,6 +21,7 @@ libc6-dev       | C headers for it
 make            | runs the Makefile
 pkg-config      | tells cgo where DPDK is
 libdpdk-dev     | DPDK: headers, libraries and every poll-mode driver
+libpcap-dev     | compiles capture filters, in tcpdump's words
 git             | names the version that the binaries report
 ca-certificates | lets Go fetch its modules over HTTPS
 END

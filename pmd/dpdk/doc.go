@@ -27,7 +27,7 @@
 // cannot do.
 package dpdk
 
-// #cgo pkg-config: libdpdk
+// #cgo pkg-config: libdpdk libpcap
 // #cgo CFLAGS: -O3 -Wall
 // #include "shim.h"
 import "C"

@@ -161,4 +161,20 @@ void gw_free(struct gw_burst *b);
 // Appends n fresh frames to the burst, or none; returns how many.
 uint32_t gw_pool_take(struct gw_pool *pool, struct gw_burst *b, uint32_t n);
 
+// ---- filters (filter.c)
+enum {
+	GW_FILTER_LEN = 256, // instructions
+	GW_FILTER_ERROR = 256,
+};
+struct gw_instruction {
+	uint32_t k;
+	uint16_t code;
+	uint8_t jt, jf;
+};
+// Compiles a filter of tcpdump's syntax for Ethernet frames or, with inside,
+// for what they carry, IP packets. Returns how many instructions it takes, of
+// which the first GW_FILTER_LEN are in code, or -1 with the reason in error, in
+// libpcap's words. Not to be called by two threads at once.
+int gw_filter_compile(const char *text, int inside, struct gw_instruction *code, char *error);
+
 #endif
