@@ -23,10 +23,11 @@ var floors = map[string]int{
 
 	"lcore": 3,
 
-	"control/config": 4,
-	"control/health": 4,
-	"control/bgp":    4,
-	"control/kernel": 4,
+	"control/config":  4,
+	"control/health":  4,
+	"control/bgp":     4,
+	"control/kernel":  4,
+	"control/capture": 4,
 
 	"control/plan": 5,
 
