@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"guideway/control/bgp"
+	"guideway/control/capture"
 	"guideway/control/config"
 	"guideway/control/console"
 	"guideway/control/health"
@@ -30,6 +31,8 @@ type Operator struct {
 	DPDK    string     // version of DPDK
 	Devices []pmd.Port // the ports and their kernel interfaces
 	Started time.Time
+
+	Capturer *capture.Capturer
 }
 
 // The console holds the Operator to this.
@@ -313,12 +316,18 @@ func (o Operator) DrainNode(ctx context.Context, undo bool) error {
 	return nil
 }
 
-var errNotYet = errors.New("this version has no packet capture of its own and no tracer: tcpdump on the kernel interface sees what goes up and down")
-
-// Capture is not there yet.
-func (o Operator) Capture(context.Context, console.Capture) (*console.Captured, error) {
-	return nil, errNotYet
+// Capture is Capturer.Run.
+func (o Operator) Capture(ctx context.Context, c console.Capture) (*console.Captured, error) {
+	r, err := o.Capturer.Run(ctx, capture.Request{
+		Filter: c.Filter, Sent: c.After, Count: c.Count, Time: time.Duration(c.Seconds) * time.Second, File: c.File,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &console.Captured{File: c.File, Frames: r.Packets, Bytes: r.Bytes, Missed: r.Missed, Ended: r.Ended}, nil
 }
+
+var errNotYet = errors.New("this version has no tracer")
 
 // Trace is not there yet.
 func (o Operator) Trace(context.Context, console.Trace) (*console.Traced, error) {

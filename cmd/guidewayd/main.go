@@ -98,7 +98,9 @@ func run(path, state string, log *slog.Logger) (err error) {
 		return err
 	}
 	defer server.Close()
-	operator := control.Operator{Manager: manager, Build: version, DPDK: dpdk.Version(), Devices: node.allPorts(), Started: time.Now()}
+	operator := control.Operator{
+		Manager: manager, Build: version, DPDK: dpdk.Version(), Devices: node.allPorts(), Started: time.Now(), Capturer: node.capturer(),
+	}
 	door, err := console.Serve(console.Options{
 		Listen: cfg.Console.Listen, Node: operator, Settings: func() config.Console { return manager.Status().Config.Console }, Log: log,
 	})

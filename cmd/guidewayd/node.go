@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"guideway/control/bgp"
+	"guideway/control/capture"
 	"guideway/control/config"
 	"guideway/control/health"
 	"guideway/control/kernel"
@@ -134,6 +135,18 @@ func (n *node) makeWorkers() error {
 func rest(d time.Duration) {
 	ts := unix.NsecToTimespec(int64(d))
 	unix.Nanosleep(&ts, nil) // a signal ends it early, which is harmless
+}
+
+// capturer copies packets for an operator.
+func (n *node) capturer() *capture.Capturer {
+	o := capture.Options{
+		Group: n.group, Clock: dpdk.Now, Compile: dpdk.CompileFilter,
+		Program: "guidewayd " + version, Node: n.cfg.Node.Name, Log: n.log,
+	}
+	for _, p := range n.ports {
+		o.Ports = append(o.Ports, p.Info())
+	}
+	return capture.New(o)
 }
 
 // poll starts the poll loops.

@@ -9,7 +9,10 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A session is one client. Its reader turns bytes into inputs, its run takes
@@ -181,10 +184,16 @@ func (s *session) do(cmd *command, c *call) (a answer, err error) {
 		a, err = s.guard(cmd, c)
 	}()
 	inputs := s.inputs
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
 	for {
 		select {
 		case <-done:
 			return a, err
+		case <-look.C:
+			if s.gone() {
+				cancel()
+			}
 		case in, ok := <-inputs:
 			inputs = nil
 			if ok { // a client that has said all it has to say still listens
@@ -193,6 +202,26 @@ func (s *session) do(cmd *command, c *call) (a answer, err error) {
 			}
 		}
 	}
+}
+
+// gone tells whether nobody hears what is said any more. A client that has closed
+// its side of the connection only, as a pipe does, does hear; one that is away
+// is found out by TCP's keepalive.
+func (s *session) gone() (gone bool) {
+	c, ok := s.conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return true
+	}
+	err = raw.Control(func(fd uintptr) {
+		poll := []unix.PollFd{{Fd: int32(fd)}}
+		n, _ := unix.Poll(poll, 0) // interrupted: the next look tells
+		gone = n > 0 && poll[0].Revents&(unix.POLLHUP|unix.POLLERR) != 0
+	})
+	return gone || err != nil
 }
 
 // keep keeps what ended something for later, unless that was all it was for.

@@ -245,9 +245,39 @@ func TestCaptureStops(t *testing.T) {
 	io.WriteString(c, "capture never /tmp/x.pcapng\n")
 	<-r.node.capturing
 	c.Conn.(*net.TCPConn).CloseWrite()
-	c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+	c.SetReadDeadline(time.Now().Add(1500 * time.Millisecond))
 	if b, err := c.r.ReadByte(); err == nil {
 		t.Errorf("the end of input ended a capture: %q", b)
+	}
+}
+
+// TestCaptureOfNobody: a client that is gone, and has not only said all it has to
+// say, ends what it waited for.
+func TestCaptureOfNobody(t *testing.T) {
+	for name, gone := range map[string]func(*testing.T) (*rig, *client){
+		"reset": func(t *testing.T) (*rig, *client) {
+			r := newRig(t)
+			c := r.dial()
+			c.Conn.(*net.TCPConn).SetLinger(0)
+			return r, c
+		},
+		"closed": func(t *testing.T) (*rig, *client) {
+			r := newRig(t)
+			r.serve(config.Listen{Network: "unix", Address: filepath.Join(t.TempDir(), "console.sock")}, Options{})
+			return r, r.dial()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, c := gone(t)
+			io.WriteString(c, "capture never /tmp/x.pcapng\n")
+			<-r.node.capturing
+			c.Close()
+			for end := time.Now().Add(20 * time.Second); !strings.Contains(r.log.String(), "capture never"); time.Sleep(10 * time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatal("it goes on")
+				}
+			}
+		})
 	}
 }
 
