@@ -36,7 +36,12 @@ func BenchmarkLoop(b *testing.B) {
 }
 
 // BenchmarkTurn is the whole packet path on the port in memory.
-func BenchmarkTurn(b *testing.B) {
+func BenchmarkTurn(b *testing.B) { benchmarkTurn(b, Tracing{}) }
+
+// BenchmarkTurnTracing is the same with packets to be traced, should they come.
+func BenchmarkTurnTracing(b *testing.B) { benchmarkTurn(b, Tracing{Knock: 1, Rate: 100}) }
+
+func benchmarkTurn(b *testing.B, tracing Tracing) {
 	for _, flows := range []uint64{1, 1 << 16, 1 << 20} {
 		b.Run(fmt.Sprintf("flows=%d", flows), func(b *testing.B) {
 			r := newRig(b, memport.Config{}, "10.0.0.1", "10.0.0.2", "10.0.0.3")
@@ -48,6 +53,9 @@ func BenchmarkTurn(b *testing.B) {
 				b.Fatal(err)
 			}
 			r.worker.conntrack = table
+			p := r.world.program(b)
+			p.Tracing = tracing
+			r.group.Publish(p)
 			r.worker.ports[0].Queue = loopPort(flows, 64).Queue(0)
 			for range 2 * int(flows) / burst {
 				r.worker.Turn()

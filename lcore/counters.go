@@ -11,6 +11,8 @@ type counters struct {
 	receivedBytes uint64
 	spreadChecks  uint64 // packets looked at for whether they arrived where the device said
 	spreadMisses  uint64 // those that did not
+	traced        uint64 // packets that the control plane was told of
+	tracesLimited uint64 // packets that it was not, for their number
 	verdicts      [Verdicts]uint64
 	services      []serviceCounter // by service id
 	endpoints     []uint64         // packets, by endpoint id

@@ -25,16 +25,20 @@ var (
 	udpVIP6 = netip.MustParseAddr("2001:db8:cafe::53")
 )
 
+// sourceIPv6 is what backends of IPv6 see as the sender of tunnels.
+var sourceIPv6 = netip.MustParseAddr("2001:db8::11")
+
 // A fleet is a few nodes of a few cores each, all on one segment, in memory.
 type fleet struct {
-	t     testing.TB
-	nodes []*testNode
-	addrs []netip.Addr
-	down  map[netip.Addr]bool
-	icmp  ICMP
-	mtu   int // of every link
-	split bool
-	gen   uint64
+	t       testing.TB
+	nodes   []*testNode
+	addrs   []netip.Addr
+	down    map[netip.Addr]bool
+	icmp    ICMP
+	tracing Tracing
+	mtu     int // of every link
+	split   bool
+	gen     uint64
 
 	backends []string
 	numbers  map[netip.Addr]uint32 // of service 0's endpoints that are to have a certain one
@@ -136,13 +140,17 @@ func (f *fleet) program(i int) Program {
 				spec.Endpoints = append(spec.Endpoints, fib.EndpointSpec{})
 			}
 			e := fib.EndpointSpec{Value: fib.MakeValue(id, 0), Service: uint16(service), State: fib.Serving, Ways: 1}
-			e.Tunnel = tunnel(fib.TunnelSpec{Src: f.addrs[i], Dst: m.Addr, InnerIPv6: v.Is6()})
+			src := f.addrs[i]
+			if m.Addr.Is6() {
+				src = sourceIPv6
+			}
+			e.Tunnel = tunnel(fib.TunnelSpec{Src: src, Dst: m.Addr, InnerIPv6: v.Is6()})
 			spec.Endpoints[id] = e
 			s.Values = append(s.Values, e.Value)
 		}
 		spec.Services = append(spec.Services, s)
 	}
-	p := Program{ICMP: f.icmp}
+	p := Program{ICMP: f.icmp, Tracing: f.tracing}
 	if len(f.nodes) > 1 {
 		var nodes []fragments.Node
 		for _, a := range f.addrs {

@@ -50,7 +50,11 @@ var fuzzPrograms = func() func(testing.TB) (programs [len(fuzzVLANs)][4][fuzzNod
 						w.addrs = append(w.addrs, netip.AddrFrom4([4]byte{192, 0, 2, byte(11 + node)}))
 					}
 					for node := range fuzzNodes {
-						made[v][i][node] = w.program(t, node)
+						p := w.program(t, node)
+						if i%2 == 0 {
+							p.Tracing = tracing
+						}
+						made[v][i][node] = p
 					}
 				}
 			}
@@ -66,6 +70,7 @@ type fuzzRun struct {
 	programs [4][fuzzNodes]Program
 	kernels  [][]byte // frames that the kernel has sent: they are as they are
 	last     []byte   // frame
+	traces   int
 }
 
 // fuzzTargets are those of a node, as whoever attacks it sees it.
@@ -160,6 +165,7 @@ func (r *fuzzRun) work() {
 			for _, w := range n.workers {
 				moved += w.Turn()
 			}
+			n.group.Traces(r.told)
 			for q := range n.workers {
 				for _, frame := range n.port.Sent(q) {
 					moved++
@@ -173,6 +179,15 @@ func (r *fuzzRun) work() {
 		}
 	}
 	r.t.Fatal("frames go round for ever")
+}
+
+// told judges what a node tells of a traced packet.
+func (r *fuzzRun) told(t *Trace) {
+	r.traces++
+	came, goes := t.Came(), t.Verdict == Forwarded || t.Verdict == Redirected
+	if packet.MarkKnock(packet.Mark(came)) != knock || t.Held != (t.Verdict == Unset) || t.Verdict == HandedOver || goes && !bytes.HasSuffix(t.Sent(), came[len(came)-packet.TracedLen6:]) {
+		r.t.Fatalf("told of %v, held %v: %x, sent %x", t.Verdict, t.Held, t.Came(), t.Sent())
+	}
 }
 
 // sent judges a frame that a node has sent, and carries it if it is for the
@@ -217,6 +232,17 @@ func FuzzWorker(f *testing.F) {
 			}
 			f.Add(ops)
 		}
+		ops := []byte{byte(kind)}
+		for i := range 8 {
+			for _, b := range marked(i, 1000+i, i, i%2 == 0, i%4 < 2) {
+				if vlan != 0 {
+					b = tagged(b, vlan)
+				}
+				ops = append(ops, byte(i)<<3&0x18, byte(len(b)-1))
+				ops = append(ops, b...)
+			}
+		}
+		f.Add(ops)
 	}
 	f.Fuzz(func(t *testing.T, ops []byte) {
 		if len(ops) == 0 || len(ops) > 1<<15 {
@@ -240,6 +266,14 @@ func TestHostileFleet(t *testing.T) {
 		for i := range 20_000 {
 			node := i % fuzzNodes
 			r.inject(node, node*(i>>1&1), sources[node].Next(buffer))
+			if i%100 == 0 {
+				for _, b := range marked(i, 1000+i, i, i%200 == 0, i%400 < 200) {
+					if vlan != 0 {
+						b = tagged(b, vlan)
+					}
+					r.inject(node, 0, b)
+				}
+			}
 			if i%50 == 0 {
 				r.work()
 			}
@@ -261,6 +295,9 @@ func TestHostileFleet(t *testing.T) {
 			if r.verdicts(v) == 0 {
 				t.Errorf("VLAN %d: nothing ended as %v", vlan, v)
 			}
+		}
+		if r.traces < 100 {
+			t.Errorf("VLAN %d: %d traces", vlan, r.traces)
 		}
 		r.shut()
 	}

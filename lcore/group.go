@@ -17,6 +17,7 @@ type Group struct {
 	// Cores take none of these.
 	publishing sync.Mutex
 	querying   sync.Mutex
+	tracing    sync.Mutex
 	asking     chan struct{} // holds a token while somebody waits for reports
 
 	tapped  atomic.Bool              // there is a Tap

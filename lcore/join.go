@@ -44,6 +44,9 @@ func (w *Worker) joinFirst(pc *piece) {
 	e := w.follow(value, decision)
 	w.advance(pc, f, e, decision)
 	for _, f := range w.released.Frames[:w.released.N] {
+		if w.trace.tracing {
+			w.spot(f, pc.marks)
+		}
 		w.advanceHeld(pc, f, e, decision)
 	}
 	w.released.N = 0
@@ -58,6 +61,12 @@ func (w *Worker) joinLater(pc *piece) {
 	before := w.drops.N
 	value, decision := w.fragments.Later(&pc.Piece, f, w.rx.Now, &w.drops)
 	w.counters.verdicts[FragmentPushedOut] += uint64(w.drops.N - before)
+	if w.trace.tracing {
+		w.noteLost(before, FragmentPushedOut)
+	}
+	if decision == fragments.Held && w.trace.n != 0 {
+		w.trace.waits(f)
+	}
 	if decision != fragments.Held {
 		f.Recut(-int(pc.l3), int(pc.l3)+int(pc.inner)) // with what is in front of it still
 		w.advance(pc, f, w.follow(value, decision), decision)
@@ -85,6 +94,9 @@ func (w *Worker) advance(pc *piece, f *pmd.Frame, e *fib.Endpoint, decision frag
 	}
 	if pc.item == noItem && pc.marks&decided == 0 { // else track has counted it, here or on the flow's core
 		w.count(e, pc.inner)
+	}
+	if w.trace.n != 0 {
+		w.trace.follows(f, e.Service)
 	}
 	split := w.snapshot.Service(e.Service).Refragment
 	w.wrap(f, shape{l3: pc.l3, inner: pc.inner, tos: pc.tos, port: pc.port, marks: pc.marks, hash: pc.hash, split: split, verdict: Forwarded}, e.Way(pc.hash))
@@ -125,6 +137,10 @@ var decisionVerdicts = [fragments.Decisions]Verdict{
 func (w *Worker) expire() {
 	if n := w.fragments.Expire(w.rx.Now, &w.drops); n > 0 {
 		w.counters.verdicts[FragmentExpired] += uint64(n)
+		if w.trace.tracing {
+			w.noteLost(0, FragmentExpired)
+			w.tell()
+		}
 		w.free()
 	}
 }

@@ -122,6 +122,9 @@ func (w *Worker) raise(f *pmd.Frame, port uint8) {
 	if up.N == pmd.MaxBurst {
 		w.lift(int(port))
 	}
+	if w.trace.n != 0 {
+		w.trace.leaves(f, ToKernel, up, up.N)
+	}
 	up.Add(f)
 }
 
@@ -135,6 +138,9 @@ func (w *Worker) lift(port int) {
 	sent := w.ports[port].Kernel.Tx(up)
 	w.counters.verdicts[ToKernel] += uint64(sent)
 	w.counters.verdicts[KernelFull] += uint64(offered - sent)
+	if w.trace.n != 0 {
+		w.trace.left(up, sent, KernelFull)
+	}
 }
 
 // The kernel's interfaces are asked for frames each descendPeriod, for as many

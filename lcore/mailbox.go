@@ -14,6 +14,7 @@ type Program struct {
 	Snapshot *fib.Snapshot
 	Owners   *fragments.Owners // which node a datagram belongs to, its nodes being the Snapshot's; nil: this one
 	ICMP     ICMP
+	Tracing  Tracing
 }
 
 // ICMP says how a node speaks up about packets that it does not forward.
@@ -46,6 +47,8 @@ type mailbox struct {
 	_       [cacheLine]byte
 	echo    atomic.Uint64 // writer: core; reader: control
 	pong    atomic.Uint32 // the last ping seen. writer: core; reader: control
+	_       [cacheLine]byte
+	traces  traceRing
 	_       [cacheLine]byte
 }
 
@@ -101,6 +104,9 @@ func (w *Worker) adopt() {
 func (w *Worker) use(p *Program) {
 	if w.program == nil || p.ICMP.Rate != w.program.ICMP.Rate {
 		w.errors, w.relays = newLimit(p.ICMP.Rate), newLimit(p.ICMP.Rate)
+	}
+	if w.program == nil || p.Tracing != w.program.Tracing {
+		w.trace.set(p.Tracing)
 	}
 	w.program, w.snapshot, w.owners = p, p.Snapshot, p.Owners
 	if w.owners == nil {

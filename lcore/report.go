@@ -23,6 +23,10 @@ type Report struct {
 	// the device's own word says, and those that did not: see pmd.RSS.
 	SpreadChecks, SpreadMisses uint64
 
+	// Marked packets that the control plane was told of, and those that it was
+	// not because they were too many: see Trace.
+	Traced, TracesLimited uint64
+
 	Verdicts [Verdicts]uint64
 
 	Services  []ServiceCount // by service id
@@ -55,6 +59,7 @@ func (w *Worker) fill(r *Report) {
 	c := w.counters
 	r.CPU, r.Generation = w.cpu, w.snapshot.Generation
 	r.Taken, r.Made = c.taken, c.made
+	r.Traced, r.TracesLimited = c.traced, c.tracesLimited
 	r.SpreadChecks, r.SpreadMisses = c.spreadChecks, c.spreadMisses
 	r.Received, r.ReceivedBytes, r.Verdicts = c.received, c.receivedBytes, c.verdicts
 	for i := range min(len(r.Services), len(c.services)) {

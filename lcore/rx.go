@@ -31,6 +31,9 @@ func (w *Worker) drop(f *pmd.Frame, v Verdict) {
 	if w.drops.N == pmd.MaxBurst {
 		w.free()
 	}
+	if w.trace.n != 0 {
+		w.trace.ended(f, v)
+	}
 	w.counters.verdicts[v]++
 	w.drops.Add(f)
 }

@@ -85,7 +85,7 @@ func (w *Worker) steer(f *pmd.Frame, it *item) bool {
 	}
 	p := passage{port: it.port, marks: steered}
 	if w.to[home].give(f, p) {
-		w.counters.verdicts[HandedOver]++
+		w.handedOver(f)
 		return true
 	}
 	for range w.cores() {
@@ -94,7 +94,7 @@ func (w *Worker) steer(f *pmd.Frame, it *item) bool {
 			return false
 		}
 		if w.to[w.spare].give(f, p) {
-			w.counters.verdicts[HandedOver]++
+			w.handedOver(f)
 			return true
 		}
 	}
@@ -106,8 +106,16 @@ func (w *Worker) hand(core int, f *pmd.Frame, p passage) Verdict {
 	if !w.to[core].give(f, p) {
 		return HandoverFull
 	}
-	w.counters.verdicts[HandedOver]++
+	w.handedOver(f)
 	return gone
+}
+
+// handedOver accounts for a frame that is another core's from now on.
+func (w *Worker) handedOver(f *pmd.Frame) {
+	if w.trace.n != 0 {
+		w.trace.ended(f, HandedOver)
+	}
+	w.counters.verdicts[HandedOver]++
 }
 
 // takeOver goes on with what other cores have handed over: up to a burst of
@@ -136,6 +144,9 @@ func (w *Worker) takeOver() int {
 // resume makes a frame that was handed over a part of the burst at hand.
 func (w *Worker) resume(h *handover) {
 	f := h.frame
+	if w.trace.tracing {
+		w.spot(f, h.marks)
+	}
 	if h.marks&upward != 0 {
 		w.raise(f, h.port)
 		return

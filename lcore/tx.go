@@ -15,6 +15,9 @@ func (w *Worker) emit(port int, f *pmd.Frame, v Verdict) {
 	if o.frames.N == pmd.MaxBurst {
 		w.post(port)
 	}
+	if w.trace.n != 0 {
+		w.trace.leaves(f, v, &o.frames, o.frames.N)
+	}
 	o.verdicts[o.frames.N] = v
 	o.frames.Add(f)
 }
@@ -36,6 +39,9 @@ func (w *Worker) transmit() {
 	if w.drops.N != 0 {
 		w.free()
 	}
+	if w.trace.n != 0 {
+		w.tell()
+	}
 }
 
 // send hands the tunnelled frames to a port.
@@ -51,6 +57,9 @@ func (w *Worker) send(port int) {
 	sent := w.ports[port].Queue.Tx(b)
 	w.counters.verdicts[Forwarded] += uint64(sent)
 	w.counters.verdicts[TxFull] += uint64(offered - sent)
+	if w.trace.n != 0 {
+		w.trace.left(b, sent, TxFull)
+	}
 }
 
 // post hands the other frames to a port.
@@ -68,6 +77,9 @@ func (w *Worker) post(port int) {
 		w.counters.verdicts[v]++
 	}
 	w.counters.verdicts[TxFull] += uint64(offered - sent)
+	if w.trace.n != 0 {
+		w.trace.left(&o.frames, sent, TxFull)
+	}
 }
 
 // free gives the dropped frames back. They know their pool: any queue of the

@@ -19,6 +19,9 @@
 //  7. tx            one call into the driver per egress port       (tx.go)
 //  8. housekeeping  snapshot, ageing, reports, idling              (housekeeping.go)
 //
+// Packets that somebody wants traced go the same way; where it turns, it is
+// noted (trace.go).
+//
 // Every frame leaves exactly once, with one [Verdict]. Frames come from ports
 // and from the kernel (received), from other cores (taken), and a few are made
 // here (made); what is not held by the fragment table has had its verdict:
@@ -128,6 +131,7 @@ type Worker struct {
 	upLimits [][classes]limit // by port
 	errors   limit            // ICMP errors sent
 	relays   limit            // ICMP errors relayed
+	trace    tracer
 
 	mail mailbox // shared with the control plane
 }
@@ -195,6 +199,9 @@ func (w *Worker) Turn() int {
 	for port := range w.ports {
 		if n := w.receive(port); n != 0 {
 			found += n
+			if w.trace.tracing {
+				w.spotAll()
+			}
 			w.parse(port)
 			w.check(port)
 			w.forward()
@@ -209,9 +216,15 @@ func (w *Worker) Turn() int {
 // forward takes the burst at hand from its flow keys to the wire.
 func (w *Worker) forward() {
 	prefetch.Lines(&w.lines, w.n)
+	if w.trace.n != 0 {
+		w.noteEntries()
+	}
 	w.track()
 	w.join()
 	w.encap()
+	if w.trace.n != 0 {
+		w.noteOut()
+	}
 	w.transmit()
 }
 
