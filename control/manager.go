@@ -70,9 +70,10 @@ type Manager struct {
 	reload    chan struct{}
 	requests  chan request
 	announcer *announcer
-	until     time.Time              // so long VIPs may wait for verdicts. Run's own, as said
-	enough    map[string]time.Time   // since when VIPs that are down have what they need. Likewise
-	said      map[string]string      // what logOnce has said. Run's own, and before it New's and Ready's
+	until     time.Time            // so long VIPs may wait for verdicts. Run's own, as said
+	enough    map[string]time.Time // since when VIPs that are down have what they need. Likewise
+	said      map[string]string    // what logOnce has said. Run's own, and before it New's and Ready's
+	tracing   tracing
 	status    atomic.Pointer[Status] // writer: New, then Run; readers: metrics, console
 }
 
@@ -92,6 +93,10 @@ func New(o Options) (*Manager, error) {
 	m.announcer = newAnnouncer(o.Speaker, o.Log)
 	m.wait(o.Config)
 	first := Status{Config: o.Config, Warnings: o.Warnings, LastSuccessful: true}
+	var err error
+	if first.TraceKey, err = traceKey(o.Config); err != nil {
+		return nil, m.faults(err)
+	}
 	if err := m.plan(&first, 1, nil); err != nil {
 		return nil, m.faults(err)
 	}
@@ -245,6 +250,9 @@ func (m *Manager) load(last *Status, force bool) (*Status, error) {
 	}
 	next := *last
 	next.Config, next.Warnings = c, warnings
+	if next.TraceKey, err = traceKey(c); err != nil {
+		return nil, err
+	}
 	m.wait(c)
 	if err := m.plan(&next, last.Plan.Snapshot.Generation+1, last.Plan); err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ import (
 	"guideway/control/health"
 	"guideway/control/kernel"
 	"guideway/control/plan"
+	"guideway/control/trace"
 	"guideway/lcore"
 	"guideway/maglev/conntrack"
 	"guideway/pmd"
@@ -327,9 +328,7 @@ func (o Operator) Capture(ctx context.Context, c console.Capture) (*console.Capt
 	return &console.Captured{File: c.File, Frames: r.Packets, Bytes: r.Bytes, Missed: r.Missed, Ended: r.Ended}, nil
 }
 
-var errNotYet = errors.New("this version has no tracer")
-
-// Trace is not there yet.
-func (o Operator) Trace(context.Context, console.Trace) (*console.Traced, error) {
-	return nil, errNotYet
+// Trace is Manager.Trace.
+func (o Operator) Trace(ctx context.Context, r trace.Request) (*trace.Result, error) {
+	return o.Manager.Trace(ctx, r)
 }

@@ -12,5 +12,5 @@ func program(s *Status) lcore.Program {
 	if c.ICMP.Source == config.ICMPSourceNode {
 		icmp.Source4, icmp.Source6 = c.Node.Source4, c.Node.Source6
 	}
-	return lcore.Program{Snapshot: s.Plan.Snapshot, Owners: s.Plan.Owners, ICMP: icmp}
+	return lcore.Program{Snapshot: s.Plan.Snapshot, Owners: s.Plan.Owners, ICMP: icmp, Tracing: s.tracing()}
 }

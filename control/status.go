@@ -9,6 +9,7 @@ import (
 	"guideway/control/health"
 	"guideway/control/metrics"
 	"guideway/control/plan"
+	"guideway/control/trace"
 )
 
 // Status is the manager's state at one moment. It is never changed: a new
@@ -19,6 +20,10 @@ type Status struct {
 	Plan     *plan.Plan      // for Config: handed to every core, or about to be in this moment
 	Planned  time.Duration   // what making Plan took
 	Since    time.Time       // when Plan was published
+
+	// TraceKey is what [trace].key_file held when Config was loaded; nil: tracing
+	// is off.
+	TraceKey *trace.Key
 
 	// Overrides are what operators want of backends beside the file. It is
 	// replaced, never changed.
@@ -58,7 +63,7 @@ func (m *Manager) Metrics() metrics.Status {
 		})
 	}
 	return metrics.Status{
-		Nodes: nodes, Announced: announcedTo(want, speaker), Held: held != "", Peers: peers, Checks: m.verdicts(s), Answers: m.answers(s),
+		Traces: m.traces(), Nodes: nodes, Announced: announcedTo(want, speaker), Held: held != "", Peers: peers, Checks: m.verdicts(s), Answers: m.answers(s),
 		Lcores: s.Config.DPDK.Lcores,
 		Limits: metrics.Limits{
 			Flows: s.Config.Conntrack.FlowsPerCore, Datagrams: s.Config.Fragments.Datagrams, Held: s.Config.Fragments.Held, HeldBytes: s.Config.Fragments.Bytes,

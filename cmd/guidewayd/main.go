@@ -122,6 +122,7 @@ func run(path, state string, log *slog.Logger) (err error) {
 	}
 	go manager.Run(ctx)
 	go manager.Watch(ctx)
+	go manager.AnswerTraces(ctx)
 	if cfg.Reload.Watch {
 		if err := manager.WatchFile(ctx, cfg.Reload.Settle); err != nil {
 			return err

@@ -22,6 +22,7 @@ type Config struct {
 	BGP       BGP
 	Console   Console
 	Metrics   Metrics
+	Trace     Trace
 	Reload    Reload
 
 	// VIPsElsewhere counts the VIPs of the file that belong to other shards.
@@ -123,6 +124,7 @@ type draft struct {
 	bgp       bgpDraft
 	console   Console
 	metrics   Metrics
+	trace     Trace
 	reload    Reload
 
 	consoleAt, flowsAt pos
@@ -149,6 +151,7 @@ func (r *reader) read(f *File, hostname string) *draft {
 	d.console = readConsole(console)
 	d.consoleAt = console.place("listen")
 	d.metrics = readMetrics(root.section("metrics"))
+	d.trace = readTrace(root.section("trace"))
 	d.reload = readReload(root.section("reload"))
 	return d
 }
@@ -156,7 +159,7 @@ func (r *reader) read(f *File, hostname string) *draft {
 func (d *draft) config() *Config {
 	c := &Config{
 		Node: d.node.Node, DPDK: d.dpdk.DPDK, Conntrack: d.conntrack, Fragments: d.fragments.Fragments, ICMP: d.icmp,
-		Checks: plain(d.checks), BGP: d.bgp.BGP, Console: d.console, Metrics: d.metrics, Reload: d.reload,
+		Checks: plain(d.checks), BGP: d.bgp.BGP, Console: d.console, Metrics: d.metrics, Trace: d.trace, Reload: d.reload,
 		resolved: d.resolved,
 	}
 	for _, p := range d.ports {

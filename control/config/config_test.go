@@ -77,6 +77,7 @@ asn = 64500
 				ConnectRetry: 5 * time.Second, BFDInterval: 300 * time.Millisecond, BFDMultiplier: 3, IPv4: true, IPv6: true}}},
 		Console: Console{Sessions: 16, IdleTimeout: 10 * time.Minute},
 		Metrics: Metrics{Listen{"tcp", "127.0.0.1:9150"}},
+		Trace:   Trace{Rate: 200},
 		Reload:  Reload{Settle: time.Second, MaxRemoved: 50},
 	}
 	if diff := cmp.Diff(want, got, plainC); diff != "" {
@@ -182,6 +183,9 @@ listen = "0.0.0.0:2323"
 password_file = "SECRET"
 [metrics]
 listen = ":9151"
+[trace]
+key_file = "SECRET"
+rate = 7
 `, "SECRET", secret))
 	want := &Config{
 		Node: Node{Name: "lb2", Source6: addr("2001:db8::12"),
@@ -210,6 +214,7 @@ listen = ":9151"
 				BFDMultiplier: 3, IPv6: true}}},
 		Console: Console{Listen{"tcp", "0.0.0.0:2323"}, secret, 16, 10 * time.Minute},
 		Metrics: Metrics{Listen{"tcp", ":9151"}},
+		Trace:   Trace{secret, 7},
 		Reload:  Reload{Settle: time.Second, MaxRemoved: 50},
 	}
 	if diff := cmp.Diff(want, got, plainC); diff != "" {

@@ -12,7 +12,6 @@ import (
 const (
 	docs    = "../../docs/config.md"
 	example = "../../deploy/guideway.toml"
-	secret  = "/etc/guideway/bgp.secret"
 )
 
 // TestExample loads the example as it ships and with every switched-off
@@ -54,14 +53,14 @@ func TestDocBlocks(t *testing.T) {
 	}
 }
 
-// withSecret puts a password file that is there in the place of the one in
-// the examples.
+// withSecret puts a file that is there in the place of each secret of the
+// examples.
 func withSecret(t *testing.T, data []byte) []byte {
 	path := filepath.Join(t.TempDir(), "bgp.secret")
 	if err := os.WriteFile(path, []byte("secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return []byte(strings.ReplaceAll(string(data), secret, path))
+	return regexp.MustCompile(`/etc/guideway/(bgp\.secret|trace\.key)`).ReplaceAll(data, []byte(path))
 }
 
 // row is a line of a table in docs/config.md.

@@ -46,7 +46,7 @@ func commands() []*command {
 		showBGP(), showNodes(), showKernel(), showConfig(), showVersion(),
 		explain(),
 		drain(), undrain(), kill(), reload(), preview(),
-		capture(), trace(),
+		capture(), traceCommand(),
 		watch(), help(), quit(), exit(), question(), completion(), frames(),
 	}
 }

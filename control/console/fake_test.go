@@ -14,6 +14,7 @@ import (
 
 	"guideway/control/config"
 	"guideway/control/plan"
+	"guideway/control/trace"
 	"guideway/fragments"
 	"guideway/lcore"
 	"guideway/maglev/conntrack"
@@ -250,12 +251,20 @@ func (f *fake) Capture(ctx context.Context, c Capture) (*Captured, error) {
 	return &Captured{File: c.File, Frames: c.Count, Bytes: int64(c.Count) * 100, Ended: "count"}, nil
 }
 
-func (f *fake) Trace(_ context.Context, r Trace) (*Traced, error) {
-	if r.Key.DstPort() == 1 {
+func (f *fake) Trace(_ context.Context, r trace.Request) (*trace.Result, error) {
+	if r.Flow.DstPort() == 1 {
 		return nil, errors.New("no port to send by")
 	}
-	return &Traced{Sent: r.Count, Hops: []Hop{{Packet: 1, Node: "lb2", Core: 3, After: Seconds(300 * time.Microsecond), Outcome: "forwarded", VIP: "www",
-		Backend: netip.MustParseAddr("10.0.0.1"), Why: "slot 17 of 65537"}}}, nil
+	one := trace.Hop{Packet: 1, Node: "lb2", Core: 3, After: 300 * time.Microsecond, Outcome: "forwarded", VIP: "www",
+		Backend: netip.MustParseAddr("10.0.0.1"), Why: "slot 17 of 65537"}
+	if !r.Fragments {
+		return &trace.Result{Sent: r.Count, Hops: []trace.Hop{one}, Open: []trace.Open{{Packet: 2}, {Packet: 3}}}, nil
+	}
+	sent := trace.Hop{Packet: 1, Piece: trace.First, Node: "lb1", Core: 2, After: 200 * time.Microsecond, Outcome: "redirected", Next: "lb2", Why: "to lb2, which owns the datagram"}
+	held := trace.Hop{Packet: 1, Piece: trace.Last, Node: "lb2", Core: 3, After: 400 * time.Microsecond, Outcome: trace.Held, VIP: "www", Why: "waits for the first fragment, up to 1s"}
+	return &trace.Result{Sent: 2 * r.Count, Hops: []trace.Hop{sent, held}, Open: []trace.Open{
+		{Packet: 1, Piece: trace.First, Last: &sent}, {Packet: 1, Piece: trace.Last, Last: &held}, {Packet: 2, Piece: trace.First}, {Packet: 2, Piece: trace.Last},
+	}}, nil
 }
 
 // lines holds what was logged.

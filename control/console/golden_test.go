@@ -28,7 +28,8 @@ var asked = []string{
 	"explain icmp 198.51.100.7 > 203.0.113.53", "explain icmp 198.51.100.7 > 203.0.113.10", "explain 47 198.51.100.7 > 203.0.113.10",
 	"explain tcp 198.51.100.7:1 > 192.0.2.99:80", "explain sctp 198.51.100.7:1 > 203.0.113.10:80",
 	"plan", "drain 10.0.0.1", "drain 10.0.0.2 vip www", "kill 10.0.0.2 vip www", "undrain 10.0.0.2 vip www", "drain node", "show bgp", "undrain node", "reload", "plan",
-	"capture tcp port 80 after count 12 seconds 5 /tmp/x.pcapng", "trace tcp 198.51.100.7:4711 > 203.0.113.10:80", ".complete show",
+	"capture tcp port 80 after count 12 seconds 5 /tmp/x.pcapng", "trace tcp 198.51.100.7:4711 > 203.0.113.10:80",
+	"trace udp 198.51.100.7:4711 203.0.113.10:80 fragments count 2", ".complete show",
 }
 
 // ask gives a command to a node as a session does.

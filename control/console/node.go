@@ -8,8 +8,8 @@ import (
 
 	"guideway/control/config"
 	"guideway/control/plan"
+	"guideway/control/trace"
 	"guideway/lcore"
-	"guideway/maglev/flow"
 	"guideway/pmd"
 )
 
@@ -63,7 +63,7 @@ type Node interface {
 
 	// Trace sends marked packets and returns what the nodes answered until ctx
 	// ends, which is no error.
-	Trace(context.Context, Trace) (*Traced, error)
+	Trace(context.Context, trace.Request) (*trace.Result, error)
 }
 
 // ErrForce is what a change is refused with that takes away too much at once. An
@@ -230,28 +230,4 @@ type Captured struct {
 	Bytes  int64  `json:"bytes"`
 	Missed uint64 `json:"missed"` // frames that there was no time for
 	Ended  string `json:"ended"`  // by which limit
-}
-
-// A Trace says which marked packets to send.
-type Trace struct {
-	Key   flow.Key
-	Count int
-}
-
-// Traced is what came back.
-type Traced struct {
-	Sent int   `json:"sent"`
-	Hops []Hop `json:"hops"` // in the order in which they came
-}
-
-// A Hop is what one node says that it did with a marked packet.
-type Hop struct {
-	Packet  int        `json:"packet"` // from 1
-	Node    string     `json:"node"`
-	Core    int        `json:"core"`
-	After   Seconds    `json:"after_seconds"`
-	Outcome string     `json:"outcome"` // a verdict
-	VIP     string     `json:"vip"`
-	Backend netip.Addr `json:"backend,omitzero"`
-	Why     string     `json:"why"`
 }

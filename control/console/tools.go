@@ -1,20 +1,16 @@
 package console
 
 import (
-	"context"
 	"fmt"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 )
 
-// Limits of a capture and of a trace.
+// Limits of a capture.
 const (
 	usualFrames, maxFrames   = 1000, 1_000_000
 	usualSeconds, maxSeconds = 10, 3600
-	usualMarked, maxMarked   = 3, 100
-	traceTime                = 3 * time.Second
 )
 
 func capture() *command {
@@ -92,60 +88,4 @@ func (a *captured) text(p *page) {
 		p.line("%s more were missed: there was no time to copy them", count(a.Missed))
 	}
 	p.line("ended by %s", a.Ended)
-}
-
-func trace() *command {
-	return &command{
-		name: "trace", args: "PROTOCOL CLIENT[:PORT] > VIP[:PORT] [count N]", changes: true, stops: true,
-		short: "sends marked packets the way of a flow: each node answers with what it did",
-		long: fmt.Sprintf(`The packets go to the VIP as the client's would, by the routers' choice of a node.
-At most %d (count, default %d); answers are awaited for %v. No backend gets one.`, maxMarked, usualMarked, traceTime),
-		example: "trace tcp 198.51.100.7:4711 > 203.0.113.10:80",
-		complete: func(n Node, done []string) []string {
-			switch len(done) {
-			case 0:
-				return []string{"tcp", "udp", "sctp"}
-			case 2:
-				return []string{">"}
-			case 4:
-				return []string{"count"}
-			}
-			return nil
-		},
-		run: func(c *call) (answer, error) {
-			key, rest, err := parseTuple(c.args)
-			if err != nil {
-				return nil, trace().usage("%v", err)
-			}
-			request := Trace{Key: key, Count: usualMarked}
-			if len(rest) == 2 && rest[0] == "count" {
-				n, err := strconv.Atoi(rest[1])
-				if err != nil || n < 1 || n > maxMarked {
-					return nil, trace().usage("count %q is not a number from 1 to %d", rest[1], maxMarked)
-				}
-				request.Count, rest = n, nil
-			}
-			if len(rest) > 0 {
-				return nil, trace().usage("%q is not understood", rest[0])
-			}
-			ctx, cancel := context.WithTimeout(c.ctx, traceTime)
-			defer cancel()
-			got, err := c.node.Trace(ctx, request)
-			if err != nil {
-				return nil, err
-			}
-			return &traced{got}, nil
-		},
-	}
-}
-
-type traced struct{ *Traced }
-
-func (a *traced) text(p *page) {
-	p.line("%s marked packets sent", count(a.Sent))
-	t := newTable(">PACKET", "NODE", ">CPU", ">AFTER", "OUTCOME", "VIP", "BACKEND", "WHY")
-	for _, h := range a.Hops {
-		t.row(h.Packet, h.Node, h.Core, h.After, h.Outcome, h.VIP, addr(h.Backend), h.Why)
-	}
-	p.table(t, "no node has answered")
 }

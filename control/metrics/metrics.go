@@ -55,6 +55,7 @@ type Status struct {
 	Since          time.Time // when Plan was handed out
 	LastSuccessful bool
 	Reloads        map[string]uint64 // by result
+	Traces         map[string]uint64 // marked packets that cores have told of, by result
 	Announced      map[string]int    // VIPs whose route is to be announced, by name: how many routers it was sent to
 	Held           bool              // nothing is announced, whatever is wanted
 	Peers          []Peer

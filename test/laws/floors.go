@@ -28,6 +28,7 @@ var floors = map[string]int{
 	"control/bgp":     4,
 	"control/kernel":  4,
 	"control/capture": 4,
+	"control/trace":   4,
 
 	"control/plan": 5,
 
