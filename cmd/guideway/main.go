@@ -1,5 +1,5 @@
-// Command guideway is the operator's side of Guideway. It is pure Go and needs
-// neither DPDK nor root.
+// Command guideway is the operator's side of Guideway. It is pure Go, and needs
+// no DPDK; nor root, but for trace.
 //
 // Each verb has a file of its own and one place in [verbs].
 package main
@@ -35,7 +35,7 @@ type verb struct {
 }
 
 func verbs() []verb {
-	return []verb{checkVerb(), planVerb(), consoleVerb(), versionVerb(), helpVerb()}
+	return []verb{checkVerb(), planVerb(), consoleVerb(), traceVerb(), versionVerb(), helpVerb()}
 }
 
 func main() {

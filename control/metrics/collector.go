@@ -47,6 +47,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	s.control(status)
 	s.cores(cores(reports, previous, status.Lcores), status.Limits)
 	s.vips(status, reports)
+	s.traces(status, reports)
 	for _, p := range c.Ports {
 		c.port(s, p)
 	}

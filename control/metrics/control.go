@@ -1,6 +1,9 @@
 package metrics
 
-import "guideway/control/health"
+import (
+	"guideway/control/health"
+	"guideway/lcore"
+)
 
 var (
 	configGeneration  = gauge("config_generation", "Snapshot that was handed to the cores last.")
@@ -19,6 +22,8 @@ var (
 	checkDuration     = histogram("check_duration_seconds", "Time that answers to a check took which passed, of all backends together.", "check")
 	nextHopsMissing   = gauge("destinations_unreachable", "Backends and nodes to which no next hop is known.")
 )
+
+var tracePackets = counter("trace_packets_total", "Packets of the packet tracer by what came of their marks: answered; limited by rate; forged; stale, by the clock of who sent them; unsent, for want of a way to the receiver.", "result")
 
 // control shows what is in effect and how the last change went.
 func (s sender) control(st Status) {
@@ -60,4 +65,19 @@ func (s sender) answers(check string, h *health.Histogram) {
 		buckets[bound.Seconds()] = sum
 	}
 	s.distribution(checkDuration, h.Count(), h.Sum.Seconds(), buckets, check)
+}
+
+// traces shows what came of marked packets: cores count those that were too
+// many, the control plane the others.
+func (s sender) traces(st Status, reports []*lcore.Report) {
+	var limited uint64
+	for _, r := range reports {
+		if r != nil {
+			limited += r.TracesLimited
+		}
+	}
+	s.send(tracePackets, float64(limited), "limited")
+	for result, n := range st.Traces {
+		s.send(tracePackets, float64(n), result)
+	}
 }

@@ -139,6 +139,7 @@ func newRig(t testing.TB, text string) *rig {
 			return Status{
 				Lcores: []int{1, 2}, Plan: r.plan, Planned: 1500 * time.Microsecond, Since: time.UnixMilli(1_700_000_000_250), LastSuccessful: true,
 				Reloads:   map[string]uint64{"success": 3, "rejected": 2, "late": 1},
+				Traces:    map[string]uint64{"answered": 5, "forged": 6, "stale": 7, "unsent": 8},
 				Nodes:     map[string]bool{"lb2": true, "lb3": false},
 				Checks:    []Check{{"10.0.0.1", "web", true}, {"10.0.0.2", "web", false}},
 				Peers:     []Peer{{Address: "192.0.2.1", Up: true, Wanted: 3, Routes: 2, BFD: true}, {Address: "2001:db8::1", Wanted: 1}},

@@ -180,6 +180,9 @@ func TestValues(t *testing.T) {
 	p.want("config_reload_total", `result="success"`, 3)
 	p.want("config_reload_total", `result="rejected"`, 2)
 	p.want("config_reload_total", `result="late"`, 1)
+	for result, n := range map[string]float64{"answered": 5, "forged": 6, "stale": 7, "unsent": 8, "limited": 0} {
+		p.want("trace_packets_total", `result="`+result+`"`, n)
+	}
 	p.want("port_rx_packets_total", `port="mem"`, 155)
 	p.want("port_tx_bytes_total", `port="mem"`, 150*(54+24))
 	p.want("port_link_up", `port="mem"`, 1)

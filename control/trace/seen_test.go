@@ -70,7 +70,7 @@ func inTunnel(t *testing.T, b []byte, spec fib.TunnelSpec) []byte {
 	}
 	tunnel := s.Tunnel(map[bool]uint32{true: 1}[spec.InnerIPv6])
 	frame := make([]byte, fib.TunnelBlock+len(b))
-	tunnel.Write(frame, len(b), 0, 0)
+	tunnel.Write((*[fib.TunnelBlock]byte)(frame), uint16(len(b)), 0, 0)
 	copy(frame[fib.TunnelBlock:], b)
 	return frame[fib.TunnelBlock-int(tunnel.Len):]
 }
