@@ -196,47 +196,74 @@ func BenchmarkPort(b *testing.B) {
 	}
 }
 
-// BenchmarkPipeline is the whole packet path on net_null: 64-byte TCP to one
-// VIP with a hundred backends, table size 65537, connection table on.
+// A pipeline is the whole packet path on net_null: 64-byte TCP to one VIP with a
+// hundred backends, table size 65537, connection table on.
+type pipeline struct {
+	eal    *dpdk.EAL
+	port   *dpdk.Port
+	table  *conntrack.Table
+	worker *lcore.Worker
+	group  *lcore.Group
+	flows  int
+}
+
+func newPipeline(b *testing.B, ipv6 bool, flows uint32) *pipeline {
+	b.Helper()
+	q := &refill{flows: flows}
+	q.frame, q.src, q.ports = packet64(ipv6)
+	p := &pipeline{flows: int(flows)}
+	p.eal, p.port = nullPort(b, "pipe", len(q.frame))
+	q.Queue = p.port.Queue(0)
+	memory, err := tableMemory(p.eal)
+	if err != nil {
+		b.Fatal(err)
+	}
+	clear(memory)
+	p.table, err = conntrack.New(conntrack.Config{
+		Flows: p.flows + 1024, Memory: memory, Seed: flow.Seed{A: 1, B: 2, C: 3},
+		Timeouts: conntrack.Timeouts{TCPNew: time.Minute, TCPEstablished: time.Hour, TCPClosing: time.Minute, UDP: time.Minute, Other: time.Minute},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	pieces, err := fragments.New(fragments.Config{Datagrams: 64, Held: 16, Bytes: 1 << 20, Timeout: time.Second})
+	if err != nil {
+		b.Fatal(err)
+	}
+	p.worker = lcore.New(lcore.Config{CPU: 1, Conntrack: p.table, Fragments: pieces, Ports: []lcore.PortQueue{{Queue: q}}})
+	p.group = lcore.NewGroup(p.worker)
+	p.group.Publish(lcore.Program{Snapshot: snapshot100(b)})
+	return p
+}
+
+// warm gives every flow its entry. On the poll thread.
+func (p *pipeline) warm() {
+	for range 3 * p.flows / pmd.MaxBurst {
+		p.worker.Turn()
+	}
+}
+
+// measure is the benchmark, on the poll thread.
+func (p *pipeline) measure(b *testing.B) {
+	packets, began := 0, threadTime()
+	b.ResetTimer()
+	for packets < b.N*pmd.MaxBurst {
+		packets += p.worker.Turn()
+	}
+	perPacket(b, packets, threadTime()-began)
+}
+
 func BenchmarkPipeline(b *testing.B) {
 	for _, ipv6 := range []bool{false, true} {
 		for _, flows := range []uint32{1, 1 << 16, mostFlows} {
 			b.Run(fmt.Sprintf("%s/flows=%d", family(ipv6), flows), func(b *testing.B) {
-				q := &refill{flows: flows}
-				q.frame, q.src, q.ports = packet64(ipv6)
-				eal, port := nullPort(b, "pipe", len(q.frame))
-				q.Queue = port.Queue(0)
-				memory, err := tableMemory(eal)
-				if err != nil {
-					b.Fatal(err)
-				}
-				clear(memory)
-				ct, err := conntrack.New(conntrack.Config{
-					Flows: int(flows) + 1024, Memory: memory, Seed: flow.Seed{A: 1, B: 2, C: 3},
-					Timeouts: conntrack.Timeouts{TCPNew: time.Minute, TCPEstablished: time.Hour, TCPClosing: time.Minute, UDP: time.Minute, Other: time.Minute},
+				p := newPipeline(b, ipv6, flows)
+				onPollThread(b, p.eal, func() {
+					p.warm()
+					p.measure(b)
 				})
-				if err != nil {
-					b.Fatal(err)
-				}
-				pieces, err := fragments.New(fragments.Config{Datagrams: 64, Held: 16, Bytes: 1 << 20, Timeout: time.Second})
-				if err != nil {
-					b.Fatal(err)
-				}
-				w := lcore.New(lcore.Config{CPU: 1, Conntrack: ct, Fragments: pieces, Ports: []lcore.PortQueue{{Queue: q}}})
-				lcore.NewGroup(w).Publish(lcore.Program{Snapshot: snapshot100(b)})
-				onPollThread(b, eal, func() {
-					for range 3 * int(flows) / pmd.MaxBurst { // every flow has its entry
-						w.Turn()
-					}
-					packets, began := 0, threadTime()
-					b.ResetTimer()
-					for packets < b.N*pmd.MaxBurst {
-						packets += w.Turn()
-					}
-					perPacket(b, packets, threadTime()-began)
-				})
-				if got := ct.Len(); got < int(flows)*999/1000 || got > int(flows) {
-					b.Fatalf("%d entries in the connection table, want %d", got, flows)
+				if got := p.table.Len(); got < p.flows*999/1000 || got > p.flows {
+					b.Fatalf("%d entries in the connection table, want %d", got, p.flows)
 				}
 			})
 		}

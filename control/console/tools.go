@@ -17,11 +17,12 @@ func capture() *command {
 	return &command{
 		name: "capture", args: "[FILTER] [before|after] [count N] [seconds N] FILE", changes: true, stops: true,
 		short: "copies packets to a pcapng file, until one of the limits or Enter",
-		long: fmt.Sprintf(`FILTER is as tcpdump's. before: packets as they are received (the default); after:
-as they are sent, in their tunnels. At most %s packets (count, default %s) in
-at most %d seconds (default %d). FILE is a path from / that ends in .pcapng, on the
-node; it must not exist. What the cores have no time for is counted, not waited
-for. It costs nothing while nobody captures.`, count(maxFrames), count(usualFrames), maxSeconds, usualSeconds),
+		long: fmt.Sprintf(`FILTER is as tcpdump's, and finds packets in a VLAN and in tunnels as well. before:
+packets as they are received (the default); after: as they are sent. At most
+%s packets (count, default %s) in at most %d seconds (default %d), and 1 GiB.
+FILE is a path from / that ends in .pcapng, on the node; it must not exist. What
+the cores find no room for is counted, not waited for. It costs nothing while
+nobody captures.`, count(maxFrames), count(usualFrames), maxSeconds, usualSeconds),
 		example: "capture tcp port 80 and host 198.51.100.7 count 100 /tmp/www.pcapng",
 		complete: func(_ Node, done []string) []string {
 			return []string{"before", "after", "count", "seconds"}
