@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -11,9 +12,15 @@
 #include <rte_log.h>
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
+#include <rte_mempool.h>
 #include <rte_version.h>
 
 #include "shim.h"
+
+#if RTE_VERSION < RTE_VERSION_NUM(21, 11, 0, 0)
+#define RTE_MEMPOOL_F_NO_SPREAD MEMPOOL_F_NO_SPREAD
+#endif
 
 const char *gw_version(void)
 {
@@ -123,6 +130,36 @@ int gw_pool_new(const char *name, uint32_t n, uint32_t cache, uint32_t data_room
 		socket < 0 ? SOCKET_ID_ANY : socket);
 	if (p == NULL)
 		return failed();
+	*pool = (struct gw_pool *)p;
+	return 0;
+}
+
+int gw_pool_new_paged(const char *name, uint32_t n, uint32_t cache, uint32_t data_room, int socket, struct gw_pool **pool)
+{
+	const unsigned flags = RTE_MEMPOOL_F_NO_SPREAD; // which would make objects a line longer than a page
+	const uint32_t page = (uint32_t)sysconf(_SC_PAGESIZE);
+	const uint32_t least = rte_mempool_calc_obj_size(sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM, flags, NULL);
+	struct rte_pktmbuf_pool_private about = {0};
+	struct rte_mempool *p;
+	int rc;
+
+	if (least + data_room > page)
+		return -EMSGSIZE;
+	about.mbuf_data_room_size = (uint16_t)(page - least + RTE_PKTMBUF_HEADROOM);
+	p = rte_mempool_create_empty(name, n, sizeof(struct rte_mbuf) + about.mbuf_data_room_size, cache, sizeof(about),
+		socket < 0 ? SOCKET_ID_ANY : socket, flags);
+	if (p == NULL)
+		return failed();
+	rc = rte_mempool_set_ops_byname(p, rte_mbuf_best_mempool_ops(), NULL);
+	if (rc == 0) {
+		rte_pktmbuf_pool_init(p, &about);
+		rc = rte_mempool_populate_default(p); // how many, or an error
+	}
+	if (rc < 0) {
+		rte_mempool_free(p);
+		return rc;
+	}
+	rte_mempool_obj_iter(p, rte_pktmbuf_init, NULL);
 	*pool = (struct gw_pool *)p;
 	return 0;
 }

@@ -44,26 +44,45 @@ func poolSize(rings, lcores, extra int) int {
 	return 1<<bits.Len(uint(n)) - 1
 }
 
-// dataRoom is the size of a buffer, without headroom, for an MTU: Ethernet,
+// room is the size of a buffer, without headroom, that an MTU takes: Ethernet,
 // two VLAN tags and the packet, behind the further headroom that AF_XDP keeps
-// for XDP programs. Devices program buffer sizes in KiB, and many refuse less
-// than 2 KiB.
-func dataRoom(mtu int) int {
-	const kib, xdp = 1 << 10, 256
-	return max(2*kib, (xdp+14+2*4+mtu+kib-1)/kib*kib)
+// for XDP programs.
+func room(mtu int) int {
+	const xdp = 256
+	return xdp + 14 + 2*4 + mtu
 }
 
-// newPool makes a pool for the named port.
-func (e *EAL) newPool(port string, size, dataRoom, socket int) (*pool, error) {
+// dataRoom is the size that it gets. Devices program buffer sizes in KiB, and
+// many refuse less than 2 KiB.
+func dataRoom(mtu int) int {
+	const kib = 1 << 10
+	return max(2*kib, (room(mtu)+kib-1)/kib*kib)
+}
+
+// newPool makes a pool for the named port of a driver.
+func (e *EAL) newPool(port, driver string, size, mtu, socket int) (*pool, error) {
 	e.reap()
 	e.serial++
 	// DPDK allows 25 bytes, and a name only once.
 	p := &pool{name: fmt.Sprintf("gw%d-%.16s", e.serial, port), size: size}
 	name := cString(p.name)
 	defer name.free()
-	if err := errno(C.gw_pool_new(name.c, C.uint32_t(size), cacheSize, C.uint32_t(dataRoom), C.int(socket), &p.c)); err != nil {
+	var err error
+	bytes := dataRoom(mtu)
+	if driver == "net_af_xdp" {
+		// It shows the kernel as much memory as all frames take side by side.
+		// But frames do not lie across pages, so that the last ones would be
+		// beyond what the kernel knows: with ordinary pages nearly half of
+		// them, and a port that comes to them is deaf from then on. Frames
+		// of a page each have no gaps between them.
+		bytes = room(mtu)
+		err = errno(C.gw_pool_new_paged(name.c, C.uint32_t(size), cacheSize, C.uint32_t(bytes), C.int(socket), &p.c))
+	} else {
+		err = errno(C.gw_pool_new(name.c, C.uint32_t(size), cacheSize, C.uint32_t(bytes), C.int(socket), &p.c))
+	}
+	if err != nil {
 		return nil, fmt.Errorf("pool of %d frames of %d bytes on socket %d (%d MiB): %w; raise dpdk.memory or the number of hugepages",
-			size, dataRoom, socket, size*(dataRoom+256)>>20, err)
+			size, bytes, socket, size*(bytes+256)>>20, err)
 	}
 	e.pools = append(e.pools, p)
 	return p, nil

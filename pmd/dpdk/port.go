@@ -164,14 +164,14 @@ func (p *Port) setup(cfg PortConfig) error {
 			C.GoString(setup.step), rx, cfg.Lcores, cfg.MTU, err)
 	}
 	rings := rx*int(setup.rx_descriptors) + cfg.Lcores*int(setup.tx_descriptors)
-	p.pool, err = p.eal.newPool(cfg.Name, poolSize(rings, cfg.Lcores, cfg.Extra), dataRoom(cfg.MTU), int(dev.socket))
+	driver, longest := C.GoString(&dev.driver[0]), 0
+	p.pool, err = p.eal.newPool(cfg.Name, driver, poolSize(rings, cfg.Lcores, cfg.Extra), cfg.MTU, int(dev.socket))
 	if err != nil {
 		return err
 	}
 	if err := errno(C.gw_port_start(p.id, &setup, p.pool.c)); err != nil {
 		return fmt.Errorf("%s: %w", C.GoString(setup.step), err)
 	}
-	driver, longest := C.GoString(&dev.driver[0]), 0
 	if driver == "net_tap" {
 		// A longer frame stops the driver, and all that are behind it in
 		// the burst.

@@ -54,6 +54,9 @@ struct gw_pool; // a struct rte_mempool
 
 // Makes a pool of n frames, each with data_room bytes behind the headroom.
 int gw_pool_new(const char *name, uint32_t n, uint32_t cache, uint32_t data_room, int socket, struct gw_pool **pool);
+// The same, with frames that take a page of the kernel each, all of them that is
+// not for other things for data: data_room or more.
+int gw_pool_new_paged(const char *name, uint32_t n, uint32_t cache, uint32_t data_room, int socket, struct gw_pool **pool);
 void gw_pool_delete(struct gw_pool *pool);
 uint32_t gw_pool_free_count(const struct gw_pool *pool);
 
