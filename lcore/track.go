@@ -42,13 +42,7 @@ func (w *Worker) known(at int, now conntrack.Tick) int {
 		if it.event != conntrack.Data || it.marks != 0 {
 			return at + i
 		}
-		var value uint32
-		var known bool
-		if it.key.IPv6 {
-			value, known = table.Hit6(&it.key, it.hash, now, conntrack.Data)
-		} else {
-			value, known = table.Hit4(&it.key, it.hash, now, conntrack.Data)
-		}
+		value, known := table.Hit(&it.key, it.hash, now, conntrack.Data)
 		if !known {
 			return at + i
 		}

@@ -1,10 +1,12 @@
 package conntrack
 
-import (
-	"fmt"
+import "fmt"
 
-	"guideway/maglev/flow"
-)
+// A place tells flows apart as a table does.
+type place struct {
+	tag
+	ipv6 bool
+}
 
 // An entry is what a table, or the model of one, knows of a flow.
 type entry struct {
@@ -16,8 +18,8 @@ type entry struct {
 // audit reads the whole table and checks what must hold at any time: no flow
 // twice, each in a place where Find looks, and counts and notes exactly those
 // of the flows there are.
-func audit(t *Table) (map[flow.Key]entry, error) {
-	flows := make(map[flow.Key]entry)
+func audit(t *Table) (map[place]entry, error) {
+	flows := make(map[place]entry)
 	notes := make(map[uint32]uint32) // by line: near and far
 	for line := range uint32(len(t.lines)) {
 		ipv6 := line >= t.v6.first
@@ -26,23 +28,23 @@ func audit(t *Table) (map[flow.Key]entry, error) {
 			f = &t.v6
 		}
 		l := &t.lines[line]
-		for i := range f.slots {
+		for i := range uint32(slots) {
 			mark := l.mark(i)
 			if mark == 0 {
 				continue
 			}
-			k := l.key(i, ipv6)
+			k := place{l.tag(i), ipv6}
 			if _, twice := flows[k]; twice {
 				return nil, fmt.Errorf("%v is there twice", k)
 			}
 			flows[k] = entry{l[values+i], Tick(l[stamps+i]), State(mark & stateMask)}
-			h := t.Hash(&k)
+			h := t.hash(k.tag, ipv6)
 			home, away := f.home(h), f.away(h)
-			switch group := ^(f.group - 1); {
+			switch in := ^uint32(group - 1); {
 			case line == home:
-			case line&group == home&group:
-				notes[home] |= 1 << (nearShift + ((line^home)-1)*f.slots + i)
-			case line&group == away&group:
+			case line&in == home&in:
+				notes[home] |= 1 << (nearShift + i)
+			case line&in == away&in:
 				notes[home] += farOne
 			default:
 				return nil, fmt.Errorf("%v is in line %d, home is %d and the other group's %d", k, line, home, away)

@@ -11,7 +11,7 @@
 //	            is not:   t.Replace(at, another, now, event)
 //	not ok:               t.Insert(&key, h, value, now, event)
 //
-// Hit4 and Hit6 are the second stage for what is usual, in one step.
+// Hit is the second stage for what is usual, in one step.
 //
 // An entry is never needed for a right answer: the caller can always select an
 // endpoint anew, and consistent hashing mostly selects the same. What a full
@@ -80,28 +80,19 @@ type Stats struct {
 
 // A family is the part of a table for IPv4 or for IPv6.
 type family struct {
-	first uint32 // index of its first line, a multiple of every group
-	count uint64 // lines, a multiple of every group
-	group uint32 // lines in a group, a power of two
-	slots uint32 // slots in a line
+	first uint32 // index of its first line, a multiple of group
+	count uint64 // lines, a multiple of group
 	taken uint64 // entries
 	roomy uint64 // entries from which on the family is crowded: searching for a place is seldom worth while
 }
 
 // Bytes returns the memory that a table for so many flows of each family
-// takes: 120 bytes per flow, 40 for IPv4 and 80 for IPv6, and up to some lines
-// for rounding.
-func Bytes(flows int) int {
-	v4, v6 := lineCounts(flows)
-	return (v4 + v6) * lineBytes
-}
+// takes: 80 bytes per flow, 40 for each family, and up to some lines for rounding.
+func Bytes(flows int) int { return 2 * lineCount(flows) * lineBytes }
 
-// lineCounts gives the lines for so many flows of each family. An IPv4 line
-// has three slots, of which 53 % are then in use, an IPv6 line one: 80 %.
-func lineCounts(flows int) (v4, v6 int) {
-	roundUp := func(n int) int { return (n + group6 - 1) &^ (group6 - 1) }
-	return roundUp((flows*5 + 7) / 8), roundUp((flows*5 + 3) / 4)
-}
+// lineCount gives the lines of one family for so many flows, of whose slots 53 %
+// are then in use.
+func lineCount(flows int) int { return ((flows*5+7)/8 + group - 1) &^ (group - 1) }
 
 // New makes an empty table.
 func New(c Config) (*Table, error) {
@@ -112,33 +103,30 @@ func New(c Config) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	n4, n6 := lineCounts(c.Flows)
+	n := lineCount(c.Flows)
 	memory := c.Memory
 	if memory == nil {
-		memory = newMemory(n4 + n6)
+		memory = newMemory(2 * n)
 	}
-	if len(memory) < (n4+n6)*lineBytes {
+	if len(memory) < 2*n*lineBytes {
 		return nil, fmt.Errorf("conntrack: %d bytes of memory for %d flows, want %d", len(memory), c.Flows, Bytes(c.Flows))
 	}
-	lines, base := cast(memory, n4+n6)
+	lines, base := cast(memory, 2*n)
 	if base%lineBytes != 0 {
 		return nil, errors.New("conntrack: memory is not aligned to 64 bytes")
 	}
 	return &Table{
 		lines:    lines,
 		base:     base,
-		v4:       newFamily(0, n4, group4, slots4),
-		v6:       newFamily(n4, n6, group6, slots6),
+		v4:       newFamily(0, n),
+		v6:       newFamily(n, n),
 		seed:     c.Seed,
 		timeouts: timeouts,
 	}, nil
 }
 
-func newFamily(first, count, group, slots int) family {
-	return family{
-		first: uint32(first), count: uint64(count), group: uint32(group), slots: uint32(slots),
-		roomy: uint64(count * slots / 8 * 7),
-	}
+func newFamily(first, count int) family {
+	return family{first: uint32(first), count: uint64(count), roomy: uint64(count * slots / 8 * 7)}
 }
 
 // Len returns the number of entries; see Stats.Entries.

@@ -25,32 +25,12 @@ func (t *Table) Line(k *flow.Key, h uint64) uintptr {
 // Find looks for the entry of k, whose Hash is h. An entry past its timeout is
 // freed and not found.
 func (t *Table) Find(k *flow.Key, h uint64, now Tick) (Slot, bool) {
+	f := &t.v4
 	if k.IPv6 {
-		return t.find6(k, h, now)
+		f = &t.v6
 	}
-	class, ports := rest(k)
-	addresses := addresses4(k)
-	home := t.v4.home(h)
-	l := &t.lines[home]
-	m := l[meta]
-	i := first(l.differ4(0, addresses, ports, class), l.differ4(1, addresses, ports, class), l.differ4(2, addresses, ports, class))
-	if i < slots4 {
-		at := slotAt(home, i)
-		if t.expired(m>>(markBits*i%32), l[stamps+i], now) {
-			t.expire(at)
-			return 0, false
-		}
-		return at, true
-	}
-	if m&(nearMask|farMask) == 0 {
-		return 0, false
-	}
-	return t.alive(t.beyond4(m, home, h, addresses, ports, class), now)
-}
-
-// alive returns a slot that was found, unless it is past its timeout.
-func (t *Table) alive(at Slot, now Tick) (Slot, bool) {
-	if at == 0 {
+	at, ok := t.look(f, tagOf(k, h), h)
+	if !ok {
 		return 0, false
 	}
 	l := &t.lines[at.line()]
@@ -61,9 +41,37 @@ func (t *Table) alive(at Slot, now Tick) (Slot, bool) {
 	return at, true
 }
 
-// differ4 returns zero if slot i holds the flow.
-func (l *line) differ4(i int, addresses uint64, ports, class uint32) uint64 {
-	return (l.pair(2*i) ^ addresses) | uint64((l[ports4+i]^ports)|(l[meta]>>(markBits*i)&classMask^class))
+// look looks at the home line, and further where that has notes of flows elsewhere.
+func (t *Table) look(f *family, g tag, h uint64) (Slot, bool) {
+	home := f.home(h)
+	if i := t.lines[home].match(g); i < slots {
+		return slotAt(home, i), true
+	}
+	m := t.lines[home][meta]
+	if m&nearMask != 0 {
+		if i := t.lines[home^1].match(g); i < slots {
+			return slotAt(home^1, i), true
+		}
+	}
+	if m&farMask != 0 {
+		away := f.away(h)
+		for c := range uint32(group) {
+			if i := t.lines[away^c].match(g); i < slots {
+				return slotAt(away^c, i), true
+			}
+		}
+	}
+	return 0, false
+}
+
+// match returns which slot holds the flow, or slots.
+func (l *line) match(g tag) uint32 {
+	return first(l.differ(0, g), l.differ(1, g), l.differ(2, g))
+}
+
+// differ returns zero if slot i holds the flow.
+func (l *line) differ(i uint32, g tag) uint64 {
+	return (l.name(i) ^ g.name) | uint64((l[ports+i]^g.ports)|(l[meta]>>(markBits*i)&classMask^g.class))
 }
 
 // first returns which of three is zero, or 3. It has no branches: which one it
@@ -73,70 +81,6 @@ func first(d0, d1, d2 uint64) uint32 {
 	n1 := n0 & ((d1 | -d1) >> 63)
 	n2 := n1 & ((d2 | -d2) >> 63)
 	return uint32(n0 + n1 + n2)
-}
-
-func (t *Table) beyond4(m, home uint32, h, addresses uint64, ports, class uint32) Slot {
-	if m&nearMask != 0 {
-		if i := t.lines[home^1].match4(addresses, ports, class); i < slots4 {
-			return slotAt(home^1, i)
-		}
-	}
-	if m&farMask != 0 {
-		away := t.v4.away(h)
-		if i := t.lines[away].match4(addresses, ports, class); i < slots4 {
-			return slotAt(away, i)
-		}
-		if i := t.lines[away^1].match4(addresses, ports, class); i < slots4 {
-			return slotAt(away^1, i)
-		}
-	}
-	return 0
-}
-
-func (l *line) match4(addresses uint64, ports, class uint32) uint32 {
-	return first(l.differ4(0, addresses, ports, class), l.differ4(1, addresses, ports, class), l.differ4(2, addresses, ports, class))
-}
-
-func (t *Table) find6(k *flow.Key, h uint64, now Tick) (Slot, bool) {
-	class, ports := rest(k)
-	home := t.v6.home(h)
-	l := &t.lines[home]
-	m := l[meta]
-	if l.match6(k, ports, class) {
-		at := slotAt(home, 0)
-		if t.expired(m, l[stamps], now) {
-			t.expire(at)
-			return 0, false
-		}
-		return at, true
-	}
-	if m&(nearMask|farMask) == 0 {
-		return 0, false
-	}
-	return t.alive(t.beyond6(m, home, h, k, ports, class), now)
-}
-
-func (t *Table) beyond6(m, home uint32, h uint64, k *flow.Key, ports, class uint32) Slot {
-	for i := uint32(1); i < group6; i++ {
-		if m>>(nearShift+i-1)&1 != 0 && t.lines[home^i].match6(k, ports, class) {
-			return slotAt(home^i, 0)
-		}
-	}
-	if m&farMask != 0 {
-		away := t.v6.away(h)
-		for i := range uint32(group6) {
-			if t.lines[away^i].match6(k, ports, class) {
-				return slotAt(away^i, 0)
-			}
-		}
-	}
-	return 0
-}
-
-// match6 tells whether the line's slot holds the flow.
-func (l *line) match6(k *flow.Key, ports, class uint32) bool {
-	return (l.pair(0)^k.SrcHi)|(l.pair(2)^k.SrcLo)|(l.pair(4)^k.DstHi)|(l.pair(6)^k.DstLo)|
-		uint64((l[ports6]^ports)|(l[meta]&classMask^class)) == 0
 }
 
 // Value returns what was stored with the entry.

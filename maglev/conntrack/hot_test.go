@@ -68,7 +68,7 @@ func TestStillInlined(t *testing.T) {
 	}
 	for _, f := range []string{
 		"(*Table).Hash", "(*Table).Line", "(*Table).Value", "(*Table).Touch", "Ticks",
-		"(*line).differ4", "first", "(*Table).expired", "rest",
+		"(*line).differ", "(*line).name", "first", "(*Table).expired", "tagOf", "change",
 	} {
 		if !strings.Contains(string(out), ": can inline "+f+"\n") {
 			t.Errorf("%s is no longer inlined", f)

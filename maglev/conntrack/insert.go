@@ -23,7 +23,7 @@ func (t *Table) Insert(k *flow.Key, h uint64, value uint32, now Tick, ev Event) 
 		f = &t.v6
 	}
 	outcome := Inserted
-	at, free := t.freeIn(f, f.home(h))
+	at, free := t.freeIn(f.home(h))
 	if !free {
 		at, outcome = t.makeRoom(f, h, now)
 		if outcome == Full {
@@ -31,15 +31,15 @@ func (t *Table) Insert(k *flow.Key, h uint64, value uint32, now Tick, ev Event) 
 			return Full
 		}
 	}
-	t.put(f, f.home(h), at, k, value, now, step(Free, ev))
+	t.put(f, f.home(h), at, tagOf(k, h), value, now, step(Free, ev))
 	t.stats.Inserts++
 	return outcome
 }
 
 // freeIn returns the first free slot of a line.
-func (t *Table) freeIn(f *family, line uint32) (Slot, bool) {
+func (t *Table) freeIn(line uint32) (Slot, bool) {
 	m := t.lines[line][meta]
-	for i := range f.slots {
+	for i := range uint32(slots) {
 		if m>>(markBits*i)&markMask == 0 {
 			return slotAt(line, i), true
 		}
@@ -54,13 +54,13 @@ func (t *Table) makeRoom(f *family, h uint64, now Tick) (Slot, Outcome) {
 	var oldest int32 = -1
 	home, away := f.home(h), f.away(h)
 	crowded := f.taken >= f.roomy
-	for c := range 2 * f.group { // if by chance both groups are one, twice the same
+	for c := range uint32(2 * group) { // if by chance both groups are one, twice the same
 		index := home ^ c
-		if c >= f.group {
-			index = away ^ (c - f.group)
+		if c >= group {
+			index = away ^ (c - group)
 		}
 		l := &t.lines[index]
-		for i := range f.slots {
+		for i := range uint32(slots) {
 			at, mark := slotAt(index, i), l.mark(i)
 			if mark == 0 {
 				return at, Inserted
@@ -93,21 +93,21 @@ func (t *Table) makeRoom(f *family, h uint64, now Tick) (Slot, Outcome) {
 // moveOne moves one of the flows in the group of home, which is full, to
 // another of the lines it may be in, and returns the slot it left.
 func (t *Table) moveOne(f *family, home uint32) (Slot, bool) {
-	for c := range f.group {
-		for i := range f.slots {
+	for c := range uint32(group) {
+		for i := range uint32(slots) {
 			from := slotAt(home^c, i)
 			l := &t.lines[home^c]
-			k := l.key(i, f == &t.v6)
-			h := t.Hash(&k)
-			for d := range 2 * f.group {
+			g := l.tag(i)
+			h := t.hash(g, f == &t.v6)
+			for d := range uint32(2 * group) {
 				index := f.home(h) ^ d
-				if d >= f.group {
-					index = f.away(h) ^ (d - f.group)
+				if d >= group {
+					index = f.away(h) ^ (d - group)
 				}
-				if to, ok := t.freeIn(f, index); ok {
+				if to, ok := t.freeIn(index); ok {
 					value, stamp, state := l[values+i], l[stamps+i], State(l.mark(i)&stateMask)
 					t.free(from)
-					t.put(f, f.home(h), to, &k, value, Tick(stamp), state)
+					t.put(f, f.home(h), to, g, value, Tick(stamp), state)
 					t.stats.Moves++
 					return from, true
 				}
@@ -118,9 +118,9 @@ func (t *Table) moveOne(f *family, home uint32) (Slot, bool) {
 }
 
 // put fills a free slot with a flow.
-func (t *Table) put(f *family, home uint32, at Slot, k *flow.Key, value uint32, now Tick, s State) {
-	t.lines[at.line()].write(at.index(), k, value, now, s)
-	t.noteAway(f, home, at, true)
+func (t *Table) put(f *family, home uint32, at Slot, g tag, value uint32, now Tick, s State) {
+	t.lines[at.line()].write(at.index(), g, value, now, s)
+	t.noteAway(home, at, true)
 	f.taken++
 }
 
@@ -130,31 +130,30 @@ func (t *Table) expire(at Slot) {
 	t.stats.Expiries++
 }
 
-// free frees a taken slot. The hash is computed anew from the key, to find the
-// home that may have noted the flow as being elsewhere.
+// free frees a taken slot. The hash is found anew from the tag, for the home that
+// may have noted the flow as being elsewhere.
 func (t *Table) free(at Slot) {
 	f, ipv6 := &t.v4, at.line() >= t.v6.first
 	if ipv6 {
 		f = &t.v6
 	}
 	l := &t.lines[at.line()]
-	k := l.key(at.index(), ipv6)
-	t.noteAway(f, f.home(t.Hash(&k)), at, false)
+	t.noteAway(f.home(t.hash(l.tag(at.index()), ipv6)), at, false)
 	l[meta] &^= markMask << at.shift()
 	f.taken--
 }
 
 // noteAway notes at home that one of its flows is now at a slot elsewhere, or
 // no longer is. A flow that is at home needs no note.
-func (t *Table) noteAway(f *family, home uint32, at Slot, there bool) {
+func (t *Table) noteAway(home uint32, at Slot, there bool) {
 	distance := home ^ at.line()
 	if distance == 0 {
 		return
 	}
 	m := &t.lines[home][meta]
 	switch {
-	case distance < f.group: // groups are aligned
-		bit := uint32(1) << (nearShift + (distance-1)*f.slots + at.index())
+	case distance < group: // groups are aligned
+		bit := uint32(1) << (nearShift + at.index())
 		*m &^= bit
 		if there {
 			*m |= bit

@@ -5,25 +5,24 @@ import (
 	"guideway/maglev/packet"
 )
 
-// A line is a bucket and exactly one cache line: what a lookup fetches. It is
-// sixteen words:
+// A line is a bucket of three slots and exactly one cache line: what a lookup
+// fetches. It is sixteen words:
 //
-//	        IPv4, three slots                   IPv6, one slot
-//	 0..5   source and destination of each      0..3 source  4..7 destination
-//	 6..8   ports of each                       6..8 -       8 ports
-//	 9..11  value of each                       9 value
-//	12..14  stamp of each                       12 stamp
-//	15      meta                                15 meta
+//	 0..5   name of each: of an IPv4 flow its source and destination, of an IPv6
+//	        flow its hash
+//	 6..8   ports of each
+//	 9..11  value of each
+//	12..14  stamp of each
+//	15      meta
 //
-// Addresses are pairs of words, the lower half first, so that on the usual
-// machines a comparison is one load of 64 bits.
+// Names are pairs of words, the lower half first, so that on the usual machines a
+// comparison is one load of 64 bits.
 //
 // The meta word:
 //
 //	 0..14  three marks of 5 bits: class<<2 | state of the slot; 0 is free
-//	15..21  near: bit i is set when the i-th of the slots beyond this line in
-//	        its group (three for IPv4, seven for IPv6; lines in the order of
-//	        index^1, index^2 ...) holds a flow whose home is this line
+//	15..17  near: bit i is set when slot i of the group's other line (index^1)
+//	        holds a flow whose home is this line
 //	24..31  far: the number of flows whose home is this line and that are in
 //	        no line of its group; sticks at 255
 //
@@ -34,11 +33,10 @@ const (
 	lineWords = 16
 	lineBytes = 64
 
-	slots4, group4 = 3, 2 // IPv4: slots in a line, lines in a group
-	slots6, group6 = 1, 8 // IPv6: likewise
+	slots = 3 // in a line
+	group = 2 // lines
 
-	ports4 = 6
-	ports6 = 8
+	ports  = 6
 	values = 9
 	stamps = 12
 	meta   = 15
@@ -49,7 +47,7 @@ const (
 	markMask = 1<<markBits - 1
 
 	nearShift = 15
-	nearMask  = 0x7f << nearShift
+	nearMask  = (1<<slots - 1) << nearShift
 
 	farShift = 24
 	farOne   = 1 << farShift
@@ -77,7 +75,7 @@ const (
 	tcp class = 1 + iota
 	udp
 	sctp
-	other // the ports are the protocol number: flow.Key has none for these
+	other // the ports are the protocol's number: flow.Key has none for these
 
 	classShift = 2
 	classMask  = 7 << classShift
@@ -95,51 +93,39 @@ var classes = func() (c [256]uint8) {
 	return c
 }()
 
-// rest returns what a slot holds of the key besides the addresses: the class
-// in its place in the mark, and the word of the ports.
-func rest(k *flow.Key) (class, ports uint32) {
-	class, ports = uint32(classes[k.Proto]), k.Ports
-	if class == uint32(other<<classShift) {
-		ports = uint32(k.Proto)
-	}
-	return class, ports
+// A tag is what a slot holds of a flow, and is found by.
+type tag struct {
+	name  uint64
+	ports uint32
+	class uint32 // in its place in a mark
 }
 
-// pair returns words i and i+1 as one number.
-func (l *line) pair(i int) uint64 { return uint64(l[i]) | uint64(l[i+1])<<32 }
-
-func (l *line) setPair(i int, v uint64) { l[i], l[i+1] = uint32(v), uint32(v>>32) }
-
-// addresses4 is how a line holds the addresses of an IPv4 key.
-func addresses4(k *flow.Key) uint64 { return k.SrcLo<<32 | k.DstLo }
-
-// write fills slot i, which was free.
-func (l *line) write(i uint32, k *flow.Key, value uint32, now Tick, s State) {
-	class, ports := rest(k)
-	if k.IPv6 {
-		l.setPair(0, k.SrcHi)
-		l.setPair(2, k.SrcLo)
-		l.setPair(4, k.DstHi)
-		l.setPair(6, k.DstLo)
-		l[ports6] = ports
-	} else {
-		l.setPair(int(2*i), addresses4(k))
-		l[ports4+i] = ports
+// tagOf returns the tag of k, whose Hash is h.
+//
+// The name of an IPv6 flow is its hash: its addresses would take four times the
+// room, one slot to a line. Of the hash some twenty bits choose the line, so that
+// two flows of one protocol with the same ports are mistaken for one another if
+// some forty bits happen to be the same, of a hash whose seed nobody knows: with
+// a million new flows a second, once in some hundred years. The one would then
+// go to the backend of the other.
+func tagOf(k *flow.Key, h uint64) tag {
+	t := tag{name: h, ports: k.Ports, class: uint32(classes[k.Proto])}
+	if !k.IPv6 {
+		t.name = k.SrcLo<<32 | k.DstLo
 	}
-	l[values+i], l[stamps+i] = value, uint32(now)
-	l[meta] |= (class | uint32(s)) << (markBits * i)
+	if t.class == uint32(other<<classShift) {
+		t.ports = uint32(k.Proto)
+	}
+	return t
 }
 
-// key reads back the key of slot i, which is taken.
-func (l *line) key(i uint32, ipv6 bool) flow.Key {
-	k := flow.Key{IPv6: ipv6}
+// hash returns the hash of the flow that has the tag.
+func (t *Table) hash(g tag, ipv6 bool) uint64 {
 	if ipv6 {
-		k.SrcHi, k.SrcLo, k.DstHi, k.DstLo, k.Ports = l.pair(0), l.pair(2), l.pair(4), l.pair(6), l[ports6]
-	} else {
-		a := l.pair(int(2 * i))
-		k.SrcLo, k.DstLo, k.Ports = a>>32, a&0xffffffff, l[ports4+i]
+		return g.name
 	}
-	switch class(l.mark(i) >> classShift) {
+	k := flow.Key{SrcLo: g.name >> 32, DstLo: g.name & 0xffffffff, Ports: g.ports}
+	switch class(g.class >> classShift) {
 	case tcp:
 		k.Proto = packet.ProtoTCP
 	case udp:
@@ -147,9 +133,24 @@ func (l *line) key(i uint32, ipv6 bool) flow.Key {
 	case sctp:
 		k.Proto = packet.ProtoSCTP
 	case other:
-		k.Proto, k.Ports = uint8(k.Ports), 0
+		k.Proto, k.Ports = uint8(g.ports), 0
 	}
-	return k
+	return t.Hash(&k)
+}
+
+// name returns that of slot i.
+func (l *line) name(i uint32) uint64 { return uint64(l[2*i]) | uint64(l[2*i+1])<<32 }
+
+// write fills slot i, which was free.
+func (l *line) write(i uint32, g tag, value uint32, now Tick, s State) {
+	l[2*i], l[2*i+1], l[ports+i] = uint32(g.name), uint32(g.name>>32), g.ports
+	l[values+i], l[stamps+i] = value, uint32(now)
+	l[meta] |= (g.class | uint32(s)) << (markBits * i)
+}
+
+// tag returns that of slot i, which is taken.
+func (l *line) tag(i uint32) tag {
+	return tag{name: l.name(i), ports: l[ports+i], class: l.mark(i) & classMask}
 }
 
 func (l *line) mark(i uint32) uint32 { return l[meta] >> (markBits * i) & markMask }

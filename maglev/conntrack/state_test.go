@@ -24,7 +24,7 @@ func TestStep(t *testing.T) {
 func TestTouchSteps(t *testing.T) {
 	for s := Unconfirmed; s <= Closing; s++ {
 		for e := Data; e <= Fin; e++ {
-			for i := range uint32(slots4) {
+			for i := range uint32(slots) {
 				for c := tcp; c <= other; c++ {
 					tb := mustNew(t, Config{Flows: 1})
 					const neighbours = 0b01001_01001_01001 | 0x55<<farShift | 1<<nearShift
