@@ -92,7 +92,7 @@ func TraceText(r *trace.Result, asJSON bool) (string, error) {
 // A traced is the answer to "trace".
 type traced struct {
 	Sent       int        `json:"sent"`
-	Hops       []hop      `json:"hops"`       // in the order in which they came
+	Hops       []hop      `json:"hops"`       // by packet
 	Unanswered []openEnds `json:"unanswered"` // packets whose end is not known
 }
 

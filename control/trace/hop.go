@@ -34,7 +34,19 @@ const Held = "held"
 
 // ends tells whether a packet's way ends with the hop; otherwise there is to be
 // another.
-func (h *Hop) ends() bool { return h.Outcome != Held && h.Next == "" }
+func (h *Hop) ends() bool { return h.stage() == 2 }
+
+// stage orders the hops of a packet: who sends it on, who holds it, and who ends
+// its way.
+func (h *Hop) stage() int {
+	switch {
+	case h.Next != "":
+		return 0
+	case h.Outcome == Held:
+		return 1
+	}
+	return 2
+}
 
 // A report is a Hop as it travels: HMAC-SHA256 over the JSON behind it.
 //

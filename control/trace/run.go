@@ -1,6 +1,7 @@
 package trace
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"guideway/maglev/flow"
@@ -23,7 +25,7 @@ type Request struct {
 // A Result is what is known of the packets of a trace.
 type Result struct {
 	Sent int   // packets
-	Hops []Hop // in the order in which they came
+	Hops []Hop // by packet, and of each in the order of its way as far as that can be told
 	Open []Open
 }
 
@@ -173,6 +175,10 @@ func (t *run) note(b []byte, now time.Time) {
 }
 
 func (t *run) result() *Result {
+	// Reports of two nodes about one packet may come in any order.
+	slices.SortStableFunc(t.hops, func(a, b Hop) int {
+		return cmp.Or(cmp.Compare(a.Packet, b.Packet), cmp.Compare(a.Piece, b.Piece), cmp.Compare(a.stage(), b.stage()))
+	})
 	r := &Result{Sent: len(t.order), Hops: t.hops}
 	for _, id := range t.order {
 		if !t.done[id] {

@@ -232,7 +232,7 @@ func TestRunWithLosses(t *testing.T) {
 			held := Hop{Node: "lb2", Outcome: Held}
 			switch {
 			case m.Packet == 1:
-				return []Hop{redirected, held, forwarded}
+				return []Hop{forwarded, held, redirected} // in whatever order
 			case m.Packet == 2 && m.Piece == First:
 				return []Hop{redirected}
 			case m.Packet == 2:
@@ -253,6 +253,11 @@ func TestRunWithLosses(t *testing.T) {
 		}
 		if got, want := fmt.Sprint(open), "[2 first lb1 2 last lb2 3 first nobody 3 last nobody]"; got != want || r.Sent != 6 || len(r.Hops) != 9 {
 			t.Errorf("%d sent, %d hops, open %s, want %s", r.Sent, len(r.Hops), got, want)
+		}
+		for i, want := range []string{"1 redirected", "1 held", "1 forwarded", "1 redirected", "1 held", "1 forwarded", "2 redirected", "2 redirected", "2 held"} {
+			if h := r.Hops[i]; fmt.Sprint(h.Packet, " ", h.Outcome) != want {
+				t.Errorf("hop %d is %d %s, want %s", i, h.Packet, h.Outcome, want)
+			}
 		}
 	}
 }

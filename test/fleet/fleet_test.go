@@ -316,6 +316,6 @@ protocol = "udp"
 ports    = ["%[4]d"]
 pools    = ["void%[1]s"]`, family, a[0], a[1], recorderPort)
 	}
-	p("\n[metrics]\nlisten = \"127.0.0.1:9150\"")
+	p("\n[metrics]\nlisten = \"127.0.0.1:9150\"\n%s", f.shape.more)
 	return b.String()
 }

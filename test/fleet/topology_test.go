@@ -81,8 +81,9 @@ func (v vip) client(i int) netip.Addr {
 // A shape is what fleets differ in.
 type shape struct {
 	nodes  int
-	access int // MTU between the access and the router; 0: 1500
-	fabric int // MTU of edge and rack; 0: 1600, which bears any tunnel of 1500
+	access int    // MTU between the access and the router; 0: 1500
+	fabric int    // MTU of edge and rack; 0: 1600, which bears any tunnel of 1500
+	more   string // of every node's configuration
 }
 
 // wire makes the namespaces, links, addresses and routes.
