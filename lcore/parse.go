@@ -28,7 +28,6 @@ func (w *Worker) parse(port int) {
 			w.decline(f, it, v, &w.headers)
 			continue
 		}
-		last = destinationOf(&it.key, it.service)
 		w.admit(it)
 	}
 	w.rx.N = 0
@@ -38,10 +37,10 @@ func (w *Worker) parse(port int) {
 }
 
 // usual makes items of the frames from one on, up to the first that has not the
-// shape that nearly every packet has, or another destination than the packet
-// before. It returns the index of that frame, and of none the length of the burst.
-// What it does is what classify would do; it calls next to nothing, so that what
-// it works with stays in registers.
+// shape that nearly every packet has, or is for no service. It returns the index of
+// that frame, and of none the length of the burst. What it does is what classify
+// would do; it calls next to nothing, so that what it works with stays in
+// registers.
 func (w *Worker) usual(at int, port uint8, last *destination) int {
 	table := w.conntrack
 	seed := table.Seed()
@@ -54,7 +53,7 @@ func (w *Worker) usual(at int, port uint8, last *destination) int {
 			break
 		}
 		hash, ok := it.key.ReadCommon(f.Bytes(), seed, &it.Common)
-		if !ok || !last.is(&it.key) {
+		if !ok || !last.is(&it.key) && !last.find(w.snapshot, &it.key) {
 			frames = frames[:i]
 			break
 		}
@@ -74,16 +73,22 @@ type destination struct {
 	service uint16
 }
 
-func destinationOf(k *flow.Key, service uint16) destination {
-	return destination{k.DstHi, k.DstLo, restOf(k), service}
-}
-
 func restOf(k *flow.Key) uint32 {
 	rest := k.Ports<<16 | uint32(k.Proto)
 	if k.IPv6 {
 		rest |= 1 << 8
 	}
 	return rest
+}
+
+// find makes d that of a key, and tells whether it has a service.
+func (d *destination) find(s *fib.Snapshot, k *flow.Key) bool {
+	id := s.Lookup(k)
+	if id < 0 {
+		return false
+	}
+	d.hi, d.lo, d.rest, d.service = k.DstHi, k.DstLo, restOf(k), uint16(id)
+	return true
 }
 
 // is tells whether a key has that destination.
