@@ -190,6 +190,35 @@ protocol bfd { interface "*" { min rx interval 100 ms; min tx interval 100 ms; m
 	}
 }
 
+// TestBFDAfterLoss has the router end a session, and with it BFD, which is missed
+// here when there is no session any more. The next one must not suffer for that.
+func TestBFDAfterLoss(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	router := newNS(t)
+	router.join(1)
+	b := newBird(router, `
+protocol bfd { interface "*" { min rx interval 100 ms; min tx interval 100 ms; multiplier 3; }; }
+`+strings.Replace(birdNode, "as 64512;", "as 64512; bfd on;", 1))
+	s := newSpeaker(t)
+	p := peerOn(1)
+	p.BFD = BFD{Enabled: true, Interval: 100 * time.Millisecond}
+	configure(t, s, settings(p))
+	announce(t, s, routes(vip4)...)
+	for losses := range uint64(3) {
+		waitUp(t, s)
+		eventually(t, 10*time.Second, "BFD up", func() bool { return peerStatus(t, s, p.Address).BFD == BFDUp })
+		eventually(t, 3*time.Second, "the route", func() bool { return b.route(vip4) != nil })
+		time.Sleep(500 * time.Millisecond)
+		if st := peerStatus(t, s, p.Address); st.Losses != losses || st.State != Established {
+			t.Fatalf("after %d losses: %+v", losses, st)
+		}
+		b.ask("restart", "n1")
+		eventually(t, 3*time.Second, "the loss", func() bool { return peerStatus(t, s, p.Address).State != Established })
+	}
+}
+
 // TestThousand announces and withdraws 1,000 routes, and refuses 10,000.
 func TestThousand(t *testing.T) {
 	if !isolated(t) {

@@ -103,7 +103,10 @@ func (s *sessions) read(address netip.Addr, l line) (told bool) {
 			s.learn(address, cause, say("BFD: the router is not heard any more"))
 		case "Remote peer signaled BFD down":
 			s.learn(address, cause, say("BFD: the router says that it does not hear us, or that it stops"))
-		case "Set state to UP", "Set state to DOWN":
+		case "Set state to UP":
+			s.poke()
+		case "Set state to DOWN": // which is said after it has acted on that
+			s.wear(address)
 			s.poke()
 		default:
 			return false

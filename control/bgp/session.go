@@ -36,7 +36,8 @@ func (s State) String() string { return stateNames[s] }
 type sessions struct {
 	log     *slog.Logger
 	changes chan<- struct{}
-	limit   uint32 // of routes that a router may send
+	cut     chan struct{} // there may be a peer to renew
+	limit   uint32        // of routes that a router may send
 
 	mu      sync.Mutex
 	all     map[netip.Addr]*session
@@ -52,6 +53,7 @@ type session struct {
 	ipv4, ipv6 bool      // families that both sides have; while Established
 	losses     uint64
 	flooded    bool   // it was closed because the router sends too many routes, and stays so
+	worn       bool   // it has ended, or BFD wants it to (renew.go)
 	cause      string // of what is about to happen; empty: not known
 	err        string
 	errAt      time.Time
@@ -59,6 +61,7 @@ type session struct {
 
 func (s *sessions) init(log *slog.Logger, changes chan<- struct{}, limit uint32) {
 	s.log, s.changes, s.limit, s.all = log, changes, limit, map[netip.Addr]*session{}
+	s.cut = make(chan struct{}, 1)
 }
 
 // keep has a session for each of the peers, and for no other.
@@ -107,6 +110,7 @@ func (s *sessions) event(e *apiutil.WatchEventMessage_PeerEvent, at time.Time) {
 		s.log.Info("bgp session is up", "peer", one.peer.Address, "asn", one.peer.ASN, "ipv4", one.ipv4, "ipv6", one.ipv6)
 	case was == Established:
 		s.lost(one, at)
+		s.wearOut(one)
 	case was == OpenConfirm && one.state == Idle:
 		if text := notOpened(e.Peer.State.DisconnectMessage); text != "" {
 			s.fail(one, text)

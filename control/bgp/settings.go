@@ -49,7 +49,7 @@ type Peer struct {
 
 	HoldTime     time.Duration // from 3 s. A change is for the next session
 	Keepalive    time.Duration // 0: a third of HoldTime
-	ConnectRetry time.Duration // from 2 s; 0: 5 s. Also the pause after a session that BFD ended
+	ConnectRetry time.Duration // from 2 s; 0: 5 s
 
 	Multihop    uint8 // hops to a router of another AS that is not on a common link; 0: it is on one
 	TTLSecurity uint8 // hops that packets from it may have made (GTSM, RFC 5082); 1: none on the way; 0: not looked at

@@ -169,6 +169,7 @@ func (s *Speaker) start(ctx context.Context, next Settings, peers []peer) error 
 		srv.Stop()
 		return err
 	}
+	go s.renewing(watching)
 	s.server, s.unwatch = srv, unwatch
 	s.settings, s.peers, s.sent = next, nil, map[netip.Prefix]Route{}
 	return nil

@@ -3,6 +3,9 @@
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <rte_bus.h>
 #include <rte_cycles.h>
@@ -244,6 +247,29 @@ int gw_port_close(uint16_t port, uint32_t rx_queues, uint32_t tx_queues)
 	return first;
 }
 
+// Whether a port that is a socket on one of the kernel's interfaces has lost
+// its link. Drivers of such ports (AF_XDP, AF_PACKET, pcap) say that it is up from
+// start to stop; the kernel knows the carrier, and whether the interface is there.
+static int kernel_lost_link(uint16_t port)
+{
+	struct rte_eth_dev_info info;
+	struct ifreq r;
+	int fd, lost = 0;
+
+	if (rte_eth_dev_info_get(port, &info) != 0 || info.if_index == 0 || !is_virtual(&info))
+		return 0;
+	memset(&r, 0, sizeof(r));
+	if (if_indextoname(info.if_index, r.ifr_name) == NULL)
+		return errno == ENXIO;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return 0; // for want of file descriptors, say: no word on the link
+	if (ioctl(fd, SIOCGIFFLAGS, &r) == 0)
+		lost = (r.ifr_flags & (IFF_UP | IFF_RUNNING)) != (IFF_UP | IFF_RUNNING);
+	close(fd);
+	return lost;
+}
+
 int gw_port_link(uint16_t port, struct gw_link *out)
 {
 	struct rte_eth_link link;
@@ -252,7 +278,7 @@ int gw_port_link(uint16_t port, struct gw_link *out)
 	if (rc != 0)
 		return rc;
 	out->speed_mbps = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
-	out->up = link.link_status;
+	out->up = link.link_status && !kernel_lost_link(port);
 	out->full_duplex = link.link_duplex == RTE_ETH_LINK_FULL_DUPLEX;
 	return 0;
 }

@@ -216,3 +216,37 @@ func echo(q pmd.Queue, n int, stop *atomic.Bool) {
 		return n == 0 || stop.Load()
 	})
 }
+
+// A port has a link while its interface has one. These drivers do not look: it is
+// we who ask the kernel.
+func TestVethLink(t *testing.T) {
+	for _, driver := range []string{"net_af_packet", "net_af_xdp"} {
+		t.Run(driver, func(t *testing.T) {
+			name := "gwl-" + driver[7:]
+			veth(t, name)
+			p := open(t, PortConfig{Name: name, Device: driver + "1,iface=" + name, MTU: testMTU})
+			pull(t, p, name+"-peer") // the cable
+			pull(t, p, name)         // or the interface
+			closePort(t, p)
+		})
+	}
+}
+
+// pull sets an interface down and up again, and a port has no link meanwhile.
+func pull(t *testing.T, p *Port, name string) {
+	t.Helper()
+	link, err := netlink.LinkByName(name)
+	if err == nil {
+		err = netlink.LinkSetDown(link)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !until(func() bool { return !p.Link().Up }) {
+		t.Errorf("%s is down: link %+v", name, p.Link())
+	}
+	up(t, name)
+	if !until(func() bool { return p.Link().Up }) {
+		t.Errorf("%s is up again: link %+v", name, p.Link())
+	}
+}

@@ -163,6 +163,9 @@ func (d *Daemon) Write(config string) {
 	}
 }
 
+// PID is the process id.
+func (d *Daemon) PID() int { return d.cmd.Process.Pid }
+
 // Signal sends a signal.
 func (d *Daemon) Signal(s syscall.Signal) {
 	d.t.Helper()

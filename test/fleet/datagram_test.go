@@ -36,9 +36,14 @@ const speakerPort = 40000
 // speak opens a flow from the client's i-th address to a VIP's recorder.
 func (f *fleet) speak(v vip, i int) *speaker {
 	f.t.Helper()
-	s := &speaker{f: f, v: v, to: netip.AddrPortFrom(v.addr, recorderPort), waiting: map[uint64]chan receipt{}}
 	// The ports are fixed, and so are the backends.
-	s.from = netip.AddrPortFrom(v.client(i), speakerPort+uint16(i))
+	return f.speakFrom(netip.AddrPortFrom(v.client(i), speakerPort+uint16(i)), v)
+}
+
+// speakFrom opens a flow from an address and port of the client.
+func (f *fleet) speakFrom(from netip.AddrPort, v vip) *speaker {
+	f.t.Helper()
+	s := &speaker{f: f, v: v, from: from, to: netip.AddrPortFrom(v.addr, recorderPort), waiting: map[uint64]chan receipt{}}
 	s.conn = f.listen("client", s.from)
 	go s.listen()
 	return s

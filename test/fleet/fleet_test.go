@@ -12,7 +12,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,6 +71,7 @@ type fleet struct {
 	shape
 	dir   string // for all files
 	nodes []*daemon.Daemon
+	web   []*exec.Cmd   // the backends' nginx
 	taps  []int         // raw sockets on the router's links to the nodes
 	ids   atomic.Uint32 // the last identification of datagrams that are made here
 }
@@ -79,6 +79,15 @@ type fleet struct {
 // start makes a fleet and returns when every VIP is served by way of every
 // node. It is gone with the test.
 func start(t testing.TB, s shape) *fleet {
+	t.Helper()
+	f := build(t, s)
+	f.begin()
+	f.settle()
+	return f
+}
+
+// build makes the network and the backends, and no nodes yet.
+func build(t testing.TB, s shape) *fleet {
 	t.Helper()
 	f := &fleet{t: t, shape: s, dir: t.TempDir()}
 	f.access, f.fabric = cmp.Or(s.access, 1500), cmp.Or(s.fabric, 1600)
@@ -89,17 +98,34 @@ func start(t testing.TB, s shape) *fleet {
 		f.serve(i)
 	}
 	for i := range f.shape.nodes {
-		dir := filepath.Join(f.dir, nodeName(i))
-		if err := os.Mkdir(dir, 0o755); err != nil {
+		if err := os.Mkdir(f.nodeDir(i), 0o755); err != nil {
 			t.Fatal(err)
 		}
 		f.taps = append(f.taps, f.tap(i))
-		f.nodes = append(f.nodes, daemon.LaunchIn(t, prefix+nodeName(i), dir, f.config(i)))
 	}
-	t.Cleanup(f.lastWords)
-	f.settle()
 	return f
 }
+
+// begin starts the nodes.
+func (f *fleet) begin() {
+	f.t.Helper()
+	for i := range f.shape.nodes {
+		f.nodes = append(f.nodes, f.node(i))
+	}
+	f.t.Cleanup(f.lastWords)
+	for i := range f.nodes {
+		f.defaultRoutes(i)
+	}
+}
+
+// node starts the process of a node, for the first time or again.
+func (f *fleet) node(i int) *daemon.Daemon {
+	f.t.Helper()
+	return daemon.LaunchIn(f.t, prefix+nodeName(i), f.nodeDir(i), f.config(i))
+}
+
+// nodeDir is where a node's files are.
+func (f *fleet) nodeDir(i int) string { return filepath.Join(f.dir, nodeName(i)) }
 
 // settle waits until the nodes know each other, and until a datagram to every
 // VIP is answered by way of every node: then each knows its next hops, and the
@@ -108,10 +134,6 @@ func (f *fleet) settle() {
 	f.t.Helper()
 	for i, n := range f.nodes {
 		n.WaitLog(`msg=forwarding`)
-		// What the node's kernel itself says to hosts far away.
-		f.ip(nodeName(i), "route add default via "+edge4.Addr().String(), "route add default via "+edge6.Addr().String())
-	}
-	for i, n := range f.nodes {
 		n.WaitFor("the other nodes' answers", func() bool {
 			return int(daemon.Sum(n.Metrics(), "guideway_node_up")) == f.shape.nodes-1
 		})
@@ -129,6 +151,14 @@ func (f *fleet) settle() {
 			s.close()
 		}
 	}
+}
+
+// defaultRoutes lets a node's kernel itself speak to hosts far away, as soon as
+// it has an interface.
+func (f *fleet) defaultRoutes(i int) {
+	f.t.Helper()
+	f.nodes[i].WaitLog(`change="address none -> 2001:`) // the last of them
+	f.ip(nodeName(i), "route add default via "+edge4.Addr().String(), "route add default via "+edge6.Addr().String())
 }
 
 // stop ends all nodes in order and fails the test unless all frames are back.
@@ -232,90 +262,4 @@ func (f *fleet) launch(host string, cmd *exec.Cmd) {
 			f.t.Logf("%s: %s: %s", host, cmd.Args[0], &log)
 		}
 	})
-}
-
-// probe is the interval of the nodes' probes of one another.
-const probe = 200 * time.Millisecond
-
-// The CPUs of the nodes, which share them.
-const pollCPU, controlCPU = 1, 0
-
-// config is the configuration of a node: next hops are learnt, all else is as
-// on every node.
-func (f *fleet) config(i int) string {
-	var b strings.Builder
-	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	p(`[node]
-name   = "%s"
-source = ["%s", "%s"]
-
-[dpdk]
-lcores       = [%d]
-control_cpus = [%d]
-memory       = "256MiB"
-huge         = false
-idle         = "sleep"
-
-[[port]]
-name      = "wan"
-device    = "net_af_xdp0,iface=wan"
-addresses = ["%s", "%s"]
-gateways  = ["%s", "%s"]
-mtu       = %d
-kernel    = "gw-wan"
-
-[conntrack]
-flows_per_core = 65536
-
-[fragments]
-probe = "%v"
-nodes = [`, nodeName(i), nth(node4, i), nth(node6, i), pollCPU, controlCPU,
-		netip.PrefixFrom(nth(node4, i), node4.Bits()), netip.PrefixFrom(nth(node6, i), node6.Bits()),
-		edge4.Addr(), edge6.Addr(), f.fabric, probe)
-	for j := range f.shape.nodes {
-		p(`    { name = "%s", address = "%s" },`, nodeName(j), nth(node4, j))
-	}
-	p("]")
-	for family, first := range map[string]netip.Prefix{"4": server4, "6": server6} {
-		p("\n[[pool]]\nname     = \"over%s\"\nbackends = [", family)
-		for j := range backends {
-			p(`    { address = "%s" },`, nth(first, j))
-		}
-		p("]")
-	}
-	for _, v := range vips {
-		pool := "over4"
-		if v.over6 {
-			pool = "over6"
-		}
-		p(`
-[[vip]]
-name     = "web-%[1]s"
-address  = "%[2]s"
-ports    = ["80"]
-pools    = ["%[3]s"]
-
-[[vip]]
-name      = "udp-%[1]s"
-address   = "%[2]s"
-protocol  = "udp"
-ports     = ["%[4]d"]
-pools     = ["%[3]s"]
-fragments = true`, v.name, v.addr, pool, recorderPort)
-	}
-	for family, a := range map[string][2]netip.Addr{"4": {void4, voidServ4}, "6": {void6, voidServ6}} {
-		p(`
-[[pool]]
-name     = "void%[1]s"
-backends = [{ address = "%[3]s" }]
-
-[[vip]]
-name     = "void%[1]s"
-address  = "%[2]s"
-protocol = "udp"
-ports    = ["%[4]d"]
-pools    = ["void%[1]s"]`, family, a[0], a[1], recorderPort)
-	}
-	p("\n[metrics]\nlisten = \"127.0.0.1:9150\"\n%s", f.shape.more)
-	return b.String()
 }

@@ -37,7 +37,7 @@ var bigBytes = sync.OnceValue(func() []byte {
 func (f *fleet) serve(i int) {
 	f.t.Helper()
 	f.openTunnel(backendName(i))
-	f.startNginx(backendName(i))
+	f.web = append(f.web, f.startNginx(i))
 	for _, v := range vips {
 		f.record(i, v)
 	}
@@ -68,9 +68,11 @@ func (f *fleet) openTunnel(host string) {
 	}
 }
 
-// startNginx starts a web server that says which backend it is of.
-func (f *fleet) startNginx(host string) {
+// startNginx starts a web server that says which backend it is of. It serves
+// the VIPs, and the host's own addresses for checks.
+func (f *fleet) startNginx(i int) *exec.Cmd {
 	f.t.Helper()
+	host := backendName(i)
 	dir := filepath.Join(f.dir, host)
 	for _, d := range []string{"tmp", "www/upload"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
@@ -78,8 +80,12 @@ func (f *fleet) startNginx(host string) {
 		}
 	}
 	var listen strings.Builder
+	at := []netip.Addr{nth(server4, i), nth(server6, i)}
 	for _, v := range vips {
-		fmt.Fprintf(&listen, "listen %s;\n", netip.AddrPortFrom(v.addr, 80))
+		at = append(at, v.addr)
+	}
+	for _, a := range at {
+		fmt.Fprintf(&listen, "listen %s;\n", netip.AddrPortFrom(a, 80))
 	}
 	// Root: nginx otherwise gives its files to a user who may not come here.
 	conf := fmt.Sprintf(`user root;
@@ -111,12 +117,15 @@ http {
 			f.t.Fatal(err)
 		}
 	}
+	os.Remove(filepath.Join(dir, "pid")) // of one that was here before
 	argv := append(inside(host), "nginx", "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", "stderr")
-	f.launch(host, exec.Command(argv[0], argv[1:]...))
+	cmd := exec.Command(argv[0], argv[1:]...)
+	f.launch(host, cmd)
 	within(f.t, 10*time.Second, host+": nginx writes its pid", func() bool {
 		_, err := os.Stat(filepath.Join(dir, "pid"))
 		return err == nil
 	})
+	return cmd
 }
 
 const recorderPort = 5000
