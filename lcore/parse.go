@@ -18,7 +18,12 @@ func (w *Worker) parse(port int) {
 	var last destination
 	for at := 0; at < w.rx.N; at++ {
 		if p.VLAN == 0 {
-			if at = w.usual(at, uint8(port), &last); at == w.rx.N {
+			from := w.n
+			at = w.usual(at, uint8(port), &last)
+			if p.Steer {
+				w.spread(from)
+			}
+			if at == w.rx.N {
 				break
 			}
 		}
@@ -29,11 +34,11 @@ func (w *Worker) parse(port int) {
 			continue
 		}
 		w.admit(it)
+		if p.Steer {
+			w.spread(w.n - 1)
+		}
 	}
 	w.rx.N = 0
-	if p.Steer {
-		w.spread()
-	}
 }
 
 // usual makes items of the frames from one on, up to the first that has not the

@@ -54,20 +54,18 @@ func (w *Worker) picked(hash uint64) int {
 
 func (w *Worker) cores() int { return len(w.to) }
 
-// spread hands the burst's items to their flows' cores, and keeps what is this
-// one's.
-func (w *Worker) spread() {
-	n := 0
-	for i := range w.items[:w.n] {
+// spread hands the items from one on to their flows' cores, and keeps what is this
+// one's. It comes before the next frame is classified: that may be an error about
+// one of them, which another core must not get first.
+func (w *Worker) spread(from int) {
+	n := from
+	for i := from; i < w.n; i++ {
 		it := &w.items[i]
 		if it.marks == 0 && it.event != related && w.steer(w.rx.Frames[it.at], it) {
 			continue
 		}
 		if i != n {
 			w.items[n], w.lines[n] = *it, w.lines[i]
-			if it.marks&first != 0 {
-				w.pieces[w.pieceOf(it)].item = int16(n)
-			}
 		}
 		n++
 	}
