@@ -19,7 +19,7 @@ help: ## this list
 run: install-lab compile ## build a network on this machine and send HTTP through it; ARGS=--once to stop by itself
 	bin/guideway-lab $(ARGS)
 
-build: install-build compile ## guidewayd, guideway and guideway-lab into bin/
+build: install-build compile ## guidewayd, guideway, guideway-lab and guideway-load into bin/
 
 test: install-test check compile ## everything that guards main: rules, tests, races, short fuzzing, benchmarks once
 	CGO_ENABLED=0 go vet $(PURE)
@@ -58,7 +58,7 @@ check:
 	CGO_ENABLED=0 go test -count=1 ./test/laws
 
 compile:
-	$(BUILD) ./cmd/guidewayd
+	$(BUILD) ./cmd/guidewayd ./cmd/guideway-load
 	CGO_ENABLED=0 $(BUILD) ./cmd/guideway ./cmd/guideway-lab
 
 install-%:

@@ -23,12 +23,18 @@ var floors = map[string]int{
 
 	"lcore": 3,
 
+	// The traffic generator's own packet path keeps the same rules.
+	"cmd/guideway-load/traffic": 2,
+	"cmd/guideway-load/engine":  3,
+
 	"control/config":  4,
 	"control/health":  4,
 	"control/bgp":     4,
 	"control/kernel":  4,
 	"control/capture": 4,
 	"control/trace":   4,
+
+	"cmd/guideway-load/options": 4,
 
 	"control/plan": 5,
 
@@ -58,6 +64,7 @@ var homes = []string{
 	"github.com/prometheus/client_golang",
 	"github.com/vishvananda/netlink",
 	"github.com/osrg/gobgp",
+	"github.com/HdrHistogram/hdrhistogram-go",
 }
 
 func floor(dir string) (int, bool) {
