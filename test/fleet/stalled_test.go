@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -98,13 +99,14 @@ func stop(t testing.TB, tid int) (wake func()) {
 	if err := <-stopped; err != nil {
 		t.Fatal(err)
 	}
-	return func() {
-		t.Helper()
+	wake = sync.OnceFunc(func() {
 		close(on)
 		if err := <-gone; err != nil {
-			t.Fatal(err)
+			t.Error(err)
 		}
-	}
+	})
+	t.Cleanup(wake) // else it cannot even be killed
+	return wake
 }
 
 func seize(tid int) error {
