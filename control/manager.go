@@ -56,6 +56,9 @@ type Options struct {
 	// LastGood is where the configuration in effect is kept.
 	LastGood LastGood
 
+	// Supervisor is told how the node is; nil: nobody is.
+	Supervisor Supervisor
+
 	// AwaitLimit is how long cores may take to adopt a snapshot; 0: five
 	// seconds. They look for it once a turn, so a core that is later than
 	// this is stalled.
@@ -205,6 +208,10 @@ func (m *Manager) Run(ctx context.Context) {
 // serve does one reload and accounts for it. A file that says what is in
 // effect already goes the same way: that mends what was late or refused before.
 func (m *Manager) serve(ctx context.Context, force bool) error {
+	if s := m.o.Supervisor; s != nil {
+		s.Reloading()
+		defer func() { s.Settled(m.Status()) }()
+	}
 	began := time.Now()
 	last := m.Status()
 	next, err := m.load(last, force)

@@ -21,6 +21,17 @@ const (
 	holdStop    = "stop"
 )
 
+// A Supervisor is who runs the process, systemd for one, and can end it when it
+// is of no more use. Its methods must not block.
+type Supervisor interface {
+	Reloading()          // a reload begins
+	Settled(now *Status) // it is over, however it ended
+
+	// Watched is called at each look of the watchdog, five times a second while
+	// all is well, with the CPUs of the poll loops that give no sign of life.
+	Watched(stalled []int)
+}
+
 // Watch withdraws everything while a core gives no sign of life, or no port has a
 // link, until ctx ends.
 func (m *Manager) Watch(ctx context.Context) {
@@ -43,6 +54,9 @@ func (m *Manager) watch(ctx context.Context) {
 	cancel()
 	if ctx.Err() != nil {
 		return
+	}
+	if m.o.Supervisor != nil {
+		m.o.Supervisor.Watched(stalled)
 	}
 	if len(stalled) > 0 {
 		m.announcer.hold(ctx, holdStalled, fmt.Sprintf("the poll loops on CPUs %v give no sign of life", stalled))

@@ -13,8 +13,9 @@ const leaveLimit = 5 * time.Second
 // leave tells routers that this node goes, and returns when they have had their
 // time to send traffic elsewhere ([bgp].graceful_shutdown), while what still
 // comes is forwarded. Another signal cuts that short.
-func (n *node) leave(signals <-chan os.Signal) {
-	ctx, cancel := context.WithTimeout(context.Background(), n.cfg.BGP.GracefulShutdown+leaveLimit)
+func (n *node) leave(signals <-chan os.Signal, graceful time.Duration, systemd *supervisor) {
+	systemd.stopping(graceful + leaveLimit + 2*stopLimit) // once for the loops, once for the ports
+	ctx, cancel := context.WithTimeout(context.Background(), graceful+leaveLimit)
 	defer cancel()
 	go func() {
 		select {

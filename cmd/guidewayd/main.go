@@ -76,6 +76,7 @@ func run(path, state string, log *slog.Logger) (err error) {
 		log.Warn(w.String())
 	}
 	log.Info("starting", "version", version, "dpdk", dpdk.Version(), "node", cfg.Node.Name)
+	systemd := newSupervisor(log)
 	node, err := openNode(cfg, log)
 	if err != nil {
 		return err
@@ -84,7 +85,7 @@ func run(path, state string, log *slog.Logger) (err error) {
 
 	manager, err := control.New(control.Options{
 		Path: path, Config: cfg, Warnings: warnings, Group: node.group, Ports: node.ports, Kernel: node.kernel, Health: node.health, LastGood: lastGood,
-		Speaker: control.Routers{Speaker: node.routers},
+		Speaker: control.Routers{Speaker: node.routers}, Supervisor: systemd,
 		Workers: node.controlCPUs, Log: log,
 	})
 	if err != nil {
@@ -129,6 +130,7 @@ func run(path, state string, log *slog.Logger) (err error) {
 		}
 	}
 	log.Info("forwarding", "vips", len(cfg.VIPs), "ports", len(cfg.Ports), "lcores", fmt.Sprint(cfg.DPDK.Lcores), "metrics", server.URL())
+	systemd.Settled(manager.Status())
 
 	for s := range signals {
 		if s == syscall.SIGHUP {
@@ -137,7 +139,7 @@ func run(path, state string, log *slog.Logger) (err error) {
 		}
 		log.Info("stopping", "signal", s.String())
 		cancel()
-		node.leave(signals)
+		node.leave(signals, manager.Status().Config.BGP.GracefulShutdown, systemd)
 		return nil
 	}
 	return nil

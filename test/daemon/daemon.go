@@ -77,16 +77,17 @@ func Run(t testing.TB, dir, config string) (code int, log string) {
 	return d.cmd.ProcessState.ExitCode(), d.Log()
 }
 
-// Start starts guidewayd in dir with a configuration and waits until it says
-// that it is forwarding. It is stopped with the test, if not before.
-func Start(t testing.TB, dir, config string) *Daemon {
+// Start starts guidewayd in dir with a configuration, and with env beside the
+// test's own environment, and waits until it says that it is forwarding. It is
+// stopped with the test, if not before.
+func Start(t testing.TB, dir, config string, env ...string) *Daemon {
 	t.Helper()
-	d := launch(t, "", dir, config)
+	d := launch(t, "", dir, config, env...)
 	d.WaitLog(`msg=forwarding`)
 	return d
 }
 
-func launch(t testing.TB, netns, dir, config string) *Daemon {
+func launch(t testing.TB, netns, dir, config string, env ...string) *Daemon {
 	t.Helper()
 	bin, err := build()
 	if err != nil {
@@ -100,7 +101,7 @@ func launch(t testing.TB, netns, dir, config string) *Daemon {
 		argv = append([]string{"ip", "netns", "exec", netns}, argv...)
 	}
 	d.cmd = exec.Command(argv[0], argv[1:]...)
-	d.cmd.Dir = dir
+	d.cmd.Dir, d.cmd.Env = dir, append(os.Environ(), env...)
 	d.cmd.Stdout, d.cmd.Stderr = d.log, d.log
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // not left behind by a killed test
 	if err := d.cmd.Start(); err != nil {
