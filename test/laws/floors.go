@@ -65,6 +65,7 @@ var homes = []string{
 	"github.com/vishvananda/netlink",
 	"github.com/osrg/gobgp",
 	"github.com/HdrHistogram/hdrhistogram-go",
+	"github.com/coreos/go-systemd",
 }
 
 func floor(dir string) (int, bool) {
