@@ -23,6 +23,7 @@ type Group struct {
 	tapped  atomic.Bool              // there is a Tap
 	pings   atomic.Uint32            // so many were sent
 	reports []atomic.Pointer[Report] // the last one of each worker; writer: who holds the token
+	owed    []*Report                // of each worker, what it was asked for and nobody waited for any more; for who holds the token
 }
 
 // NewGroup makes a group of workers, with a ring from each to each.
@@ -43,6 +44,7 @@ func NewGroup(workers ...*Worker) *Group {
 		workers: workers,
 		asking:  make(chan struct{}, 1),
 		reports: make([]atomic.Pointer[Report], len(workers)),
+		owed:    make([]*Report, len(workers)),
 	}
 }
 
@@ -187,6 +189,13 @@ func (g *Group) reportsOf(ctx context.Context, glance bool) ([]*Report, error) {
 				late = append(late, w.cpu)
 				continue
 			}
+			// A core that was away fills the report of that time first. How long
+			// it was away stands there, and is what this one is asked for.
+			if o := g.owed[i]; o != nil && !glance {
+				if g.owed[i] = nil; o.done.Load() && !o.glance {
+					asked[i].Gap = max(asked[i].Gap, o.Gap)
+				}
+			}
 			g.reports[i].Store(asked[i])
 			asked[i] = nil
 		}
@@ -194,6 +203,11 @@ func (g *Group) reportsOf(ctx context.Context, glance bool) ([]*Report, error) {
 	})
 	if err != nil {
 		err = fmt.Errorf("cores %v do not answer: %w", late, err)
+	}
+	for i, r := range asked {
+		if r != nil && !glance {
+			g.owed[i] = r
+		}
 	}
 	return g.last(), err
 }

@@ -5,7 +5,7 @@ import "time"
 // pace keeps the time of a core: how long turns take, how many found work, and
 // when to rest. All times are a Burst's nanoseconds.
 type pace struct {
-	last       int64 // the previous poll; 0: unknown (before the first, after a rest)
+	last       int64 // the previous poll, or when the rest after it was to end; 0: there was none
 	lastBusy   bool  // it found something
 	turns      uint64
 	emptyTurns uint64
@@ -18,7 +18,7 @@ type pace struct {
 // polled notes a poll at the time now.
 func (p *pace) polled(now int64) {
 	if p.last != 0 {
-		d := now - p.last
+		d := max(now-p.last, 0) // a signal ends a rest early
 		if p.lastBusy {
 			p.busy += d
 		} else {
@@ -60,9 +60,9 @@ func (p *pace) rest() time.Duration {
 	return min(restFirst*time.Duration(p.empty-restAfter+1), restMax)
 }
 
-// rested notes that the core was away by its own will: no gap, no work, and
-// the time counts as free.
+// rested notes that the core was away by its own will for d: no gap, no work, and
+// the time counts as free. Whatever it was away for beyond that counts as ever.
 func (p *pace) rested(d time.Duration) {
-	p.last = 0
+	p.last += int64(d)
 	p.free += int64(d)
 }

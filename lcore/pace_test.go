@@ -24,9 +24,15 @@ func TestPaceAccountsForAllTime(t *testing.T) {
 	}
 	p.gap = 0
 	p.rested(time.Millisecond)
-	p.polled(5_000_000)
-	if p.gap != 0 {
-		t.Errorf("a rest counts as a gap of %d", p.gap)
+	p.polled(401 + 1_000_000)
+	if p.gap != 0 || p.free != 260+1_000_000 {
+		t.Errorf("a rest counts as a gap of %d, free %d", p.gap, p.free)
+	}
+	p.turned(0)
+	p.rested(time.Millisecond)
+	p.polled(401 + 2_000_000 + 70)
+	if p.gap != 70 || p.free != 260+2_000_000+70 {
+		t.Errorf("a rest that is 70 too long counts as a gap of %d, free %d", p.gap, p.free)
 	}
 }
 

@@ -34,7 +34,7 @@ type Report struct {
 
 	Turns, EmptyTurns uint64
 	Busy, Free        time.Duration // time in turns that found frames, and that did not
-	Gap               time.Duration // longest time between two polls since the last report that was no glance, rests apart
+	Gap               time.Duration // longest time between two polls since the last report that was no glance; of a rest, what it was too long
 
 	Conntrack conntrack.Stats
 	Fragments fragments.Stats

@@ -319,11 +319,19 @@ func TestStalledCore(t *testing.T) {
 	if s := r.log.String(); !strings.Contains(s, "level=WARN") || !strings.Contains(s, "cores [2] do not answer") {
 		t.Errorf("logged %q", s)
 	}
+	r.port.Advance(int64(3 * time.Second))
 	resume()
 	time.Sleep(5 * time.Millisecond)
 	p = r.scrape()
 	p.want("core_answering", `core="2"`, 1)
 	p.want("packets_total", `core="2",verdict="forwarded"`, 25)
+	// It was away for longer than the scrape waited for it, and says so once.
+	if gap := p.values("core_poll_gap_seconds")[`core="2"`]; gap < 2.9 || gap > 3 {
+		t.Errorf("the core was away for %v s", gap)
+	}
+	if gap := r.scrape().values("core_poll_gap_seconds")[`core="2"`]; gap > 1 {
+		t.Errorf("and still says that it was away for %v s", gap)
+	}
 }
 
 // A core that has never answered is known by the configuration alone.

@@ -20,10 +20,7 @@ import (
 // the collector, and with that the whole process.
 func (d *Daemon) Stall(cpu int) (wake func()) {
 	d.t.Helper()
-	tid, err := pollLoop(d.PID(), cpu)
-	if err != nil {
-		d.t.Fatal(err)
-	}
+	tid := d.PollLoop(cpu)
 	stopped, on, gone := make(chan error), make(chan struct{}), make(chan error)
 	go func() {
 		runtime.LockOSThread() // it is this thread that has the other one
@@ -46,6 +43,16 @@ func (d *Daemon) Stall(cpu int) (wake func()) {
 	})
 	d.t.Cleanup(wake) // else it cannot even be killed
 	return wake
+}
+
+// PollLoop returns the thread that polls on a CPU.
+func (d *Daemon) PollLoop(cpu int) (tid int) {
+	d.t.Helper()
+	tid, err := pollLoop(d.PID(), cpu)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return tid
 }
 
 // pollLoop finds the thread that polls on a CPU. No other of the process may run

@@ -35,7 +35,7 @@ func TestLive(t *testing.T) {
 		}
 	})
 
-	p := scrape(t, address[1])
+	p := scrape(t, "", func(rules string) string { return rules }, address[1])
 	p.wait("scrapes of the node", func() bool {
 		got, err := p.query(`sum_over_time(up{job="guideway"}[1m]) >= 3`)
 		return err == nil && len(got) == 1

@@ -2,9 +2,11 @@ package monitoring
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -16,12 +18,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"guideway/test/daemon"
 )
 
 // A server is a running Prometheus.
 type server struct {
 	t      *testing.T
 	url    string
+	config string // its file
 	client *http.Client
 }
 
@@ -44,25 +49,39 @@ type sample struct {
 }
 
 // scrape runs Prometheus with the configuration and rules that are shipped, but
-// for the pace and the target's address. It is ended with the test.
-func scrape(t *testing.T, target string) *server {
+// for the pace and the targets' addresses, in a network namespace (empty: the
+// test's own). It is ended with the test.
+func scrape(t *testing.T, netns string, hurry func(rules string) string, targets ...string) *server {
 	t.Helper()
 	dir := t.TempDir()
-	for file, change := range map[string]*strings.Replacer{
-		scrapeFile: strings.NewReplacer("127.0.0.1:9150", target, "15s", "1s"),
-		rulesFile:  strings.NewReplacer(),
+	for file, change := range map[string]func(string) string{
+		scrapeFile: strings.NewReplacer("127.0.0.1:9150", strings.Join(targets, `", "`), "15s", "1s").Replace,
+		rulesFile:  hurry,
 	} {
 		text, err := os.ReadFile(file)
 		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, filepath.Base(file)), []byte(change.Replace(string(text))), 0o600)
+			err = os.WriteFile(filepath.Join(dir, filepath.Base(file)), []byte(change(string(text))), 0o600)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	log := &output{}
-	cmd := exec.Command("prometheus", "--config.file="+filepath.Join(dir, filepath.Base(scrapeFile)),
-		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0")
+	argv := []string{"prometheus", "--config.file=" + filepath.Join(dir, filepath.Base(scrapeFile)),
+		"--storage.tsdb.path=" + filepath.Join(dir, "data"), "--web.listen-address=127.0.0.1:0", "--web.enable-lifecycle",
+		"--query.lookback-delta=5s"} // of what nobody says any more; five minutes by default
+	s := &server{t: t, config: filepath.Join(dir, filepath.Base(scrapeFile)), client: &http.Client{Transport: &http.Transport{}, Timeout: 10 * time.Second}} // by no proxy
+	if netns != "" {
+		argv = append([]string{"ip", "netns", "exec", netns}, argv...)
+		s.client.Transport = &http.Transport{DialContext: func(_ context.Context, network, address string) (c net.Conn, err error) {
+			err = daemon.Inside(netns, func() (err error) {
+				c, err = net.Dial(network, address)
+				return err
+			})
+			return c, err
+		}}
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // not left behind by a killed test
 	if err := cmd.Start(); err != nil {
@@ -75,7 +94,6 @@ func scrape(t *testing.T, target string) *server {
 			t.Logf("Prometheus:\n%s", log)
 		}
 	})
-	s := &server{t: t, client: &http.Client{Transport: &http.Transport{}, Timeout: 10 * time.Second}} // by no proxy
 	address := regexp.MustCompile(`msg="Listening on" address=(127\.0\.0\.1:\d+)`)
 	s.wait("Prometheus listens", func() bool {
 		m := address.FindStringSubmatch(log.String())
@@ -121,6 +139,45 @@ func (s *server) query(expr string) ([]sample, error) {
 	var data struct{ Result []sample }
 	err := s.get("/api/v1/query?query="+url.QueryEscape(expr), &data)
 	return data.Result, err
+}
+
+// firing lists the labels of the alerts that fire.
+func (s *server) firing() (all []map[string]string) {
+	s.t.Helper()
+	var data struct {
+		Alerts []struct {
+			Labels map[string]string
+			State  string
+		}
+	}
+	if err := s.get("/api/v1/alerts", &data); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, a := range data.Alerts {
+		if a.State == "firing" {
+			all = append(all, a.Labels)
+		}
+	}
+	return all
+}
+
+// rename has Prometheus know the fleet by another name.
+func (s *server) rename(from, to string) {
+	s.t.Helper()
+	text, err := os.ReadFile(s.config)
+	if err == nil {
+		err = os.WriteFile(s.config, bytes.ReplaceAll(text, []byte("job_name: "+from), []byte("job_name: "+to)), 0o600)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r, err := s.client.Post(s.url+"/-/reload", "", nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if r.Body.Close(); r.StatusCode != http.StatusOK {
+		s.t.Fatalf("Prometheus does not reload: %s", r.Status)
+	}
 }
 
 // rules returns all rules once each has been evaluated.
