@@ -10,11 +10,12 @@ PURE    = $$(test/packages.sh pure)
 MACHINE = $$(test/packages.sh machine)
 # Tests that need DPDK or namespaces use this machine as it is now: never cached, one package at a time.
 ALONE   = -count=1 -p=1
+DEB      ?= bin
 FUZZTIME ?= 60s
 COUNT    ?= 6
 
 help: ## this list
-	@awk -F': .*## |: ## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F': .*## |: ## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
 run: install-lab compile ## build a network on this machine and send HTTP through it; ARGS=--once to stop by itself
 	bin/guideway-lab $(ARGS)
@@ -48,6 +49,12 @@ bench: install-test ## benchmarks COUNT=6 times into bench/, compared with bench
 
 lint: install-build check ## gofmt, go vet, staticcheck, and the laws of the house
 
+deb: install-deb compile ## the Debian package into bin/
+	deploy/debian/build.sh $(DEB) $(DEB_VERSION)
+
+test-deb: install-test deb ## installs, upgrades and purges the package in a Debian made by debootstrap
+	timeout 900 test/deb.sh $(DEB)
+
 clean: ## what was built; third_party/ and hugepages stay
 	rm -rf bin bench
 
@@ -66,4 +73,4 @@ install-%:
 
 # The order of prerequisites is meant, with -j too.
 .NOTPARALLEL:
-.PHONY: help run build test race fuzz soak bench lint clean check compile
+.PHONY: help run build test race fuzz soak bench lint deb test-deb clean check compile

@@ -3,18 +3,19 @@
 # Run it as often as you like: what is there already is left alone, and with
 # nothing missing it is done in a fraction of a second.
 #
-#   third_party/install.sh [--check] [build|lab|test|all]
+#   third_party/install.sh [--check] [build|deb|lab|test|all]
 #
 #   build    what it takes to compile guidewayd
+#   deb      build, and what `make deb` uses
 #   lab      build, and what `make run` uses; hugepages
-#   test     lab, and what `make test` uses
+#   test     lab, deb, and what `make test` and `make test-deb` use
 #   all      everything (the default)
 #   --check  change nothing; list what is missing and exit 1, or exit 0
 #
 # GUIDEWAY_HUGEPAGES=n reserves n pages of 2 MiB (512 when unset; 0: none).
 set -euo pipefail
 
-# package | reason, one a line. `all` is these three lists.
+# package | reason, one a line. `all` is these four lists.
 build_packages=$(cat <<'END'
 gcc             | compiles pmd/dpdk/shim.c, the one piece of C
 libc6-dev       | C headers for it
@@ -24,6 +25,12 @@ libdpdk-dev     | DPDK: headers, libraries and every poll-mode driver
 libpcap-dev     | compiles capture filters, in tcpdump's words
 git             | names the version that the binaries report
 ca-certificates | lets Go fetch its modules over HTTPS
+END
+)
+deb_packages=$(cat <<'END'
+dpkg-dev        | builds Debian packages, and finds out what they depend on
+debhelper       | writes what a package does when it comes and goes
+go-md2man       | makes manual pages
 END
 )
 lab_packages=$(cat <<'END'
@@ -43,6 +50,10 @@ traceroute      | shows that a VIP and a node answer as the last hop
 bird2           | a router with BGP and BFD; run from the tests, never as a service
 frr             | another one
 prometheus      | scrapes a node in a test; promtool judges metrics and alert rules; never a service
+lintian         | judges the Debian package
+man-db          | renders its manual pages
+systemd         | systemd-analyze judges the unit; never run
+debootstrap     | makes the Debian that the package is installed in
 END
 )
 
@@ -54,14 +65,17 @@ check=false mode=all
 for arg; do
 	case $arg in
 	--check) check=true ;;
-	build | lab | test | all) mode=$arg ;;
+	build | deb | lab | test | all) mode=$arg ;;
 	-h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit ;;
-	*) die "unknown argument '$arg': want [--check] [build|lab|test|all]" ;;
+	*) die "unknown argument '$arg': want [--check] [build|deb|lab|test|all]" ;;
 	esac
 done
 lists=$build_packages
-[[ $mode == build ]] || lists+=$'\n'$lab_packages
-[[ $mode == build || $mode == lab ]] || lists+=$'\n'$test_packages
+case $mode in
+deb) lists+=$'\n'$deb_packages ;;
+lab) lists+=$'\n'$lab_packages ;;
+test | all) lists+=$'\n'$deb_packages$'\n'$lab_packages$'\n'$test_packages ;;
+esac
 
 # Go is the one prerequisite: nothing here installs it. Asked in the module's
 # folder, so that a Go which can fetch the toolchain go.mod names may do so.
@@ -192,7 +206,7 @@ if ((${#names[@]})); then
 	say "installed all of them"
 fi
 dpdk_check
-if [[ $mode != build ]] && ! $check; then
+if [[ $mode != build && $mode != deb ]] && ! $check; then
 	((EUID == 0)) || die "'$mode' takes root: it makes network namespaces and reserves hugepages"
 	hugepages
 fi

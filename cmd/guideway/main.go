@@ -35,7 +35,7 @@ type verb struct {
 }
 
 func verbs() []verb {
-	return []verb{checkVerb(), planVerb(), consoleVerb(), traceVerb(), versionVerb(), helpVerb()}
+	return []verb{checkVerb(), planVerb(), consoleVerb(), traceVerb(), completionVerb(), versionVerb(), helpVerb()}
 }
 
 func main() {
