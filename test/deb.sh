@@ -12,7 +12,7 @@ if [[ ${1-} != --inside ]]; then
 	if [[ ! -e $folder/base.tar ]]; then
 		new=$(mktemp -d "$folder/base.XXXXXX")
 		trap 'rm -rf "$new"' EXIT
-		debootstrap --variant=minbase --include=ca-certificates,man-db,systemd bookworm "$new" http://deb.debian.org/debian
+		debootstrap --variant=minbase --include=ca-certificates,systemd bookworm "$new" http://deb.debian.org/debian
 		rm -f "$new"/var/cache/apt/archives/*.deb
 		tar -C "$new" -cf "$folder/base.tar.new" .
 		mv "$folder/base.tar.new" "$folder/base.tar"
