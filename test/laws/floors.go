@@ -48,6 +48,7 @@ var floors = map[string]int{
 	"cmd/guideway-lab":  8,
 	"cmd/guideway-load": 8,
 	"deploy/grafana":    8,
+	"test/plot":         8, // programs under test/ draw by it
 }
 
 const (
@@ -69,11 +70,10 @@ var homes = []string{
 }
 
 func floor(dir string) (int, bool) {
-	if strings.HasPrefix(dir, "test/") {
-		return testFloor, true
+	if n, ok := floors[dir]; ok {
+		return n, true
 	}
-	n, ok := floors[dir]
-	return n, ok
+	return testFloor, strings.HasPrefix(dir, "test/")
 }
 
 func onPath(p *Package) bool {
