@@ -42,6 +42,9 @@ soak: install-test ## 10 million hostile frames through nodes in memory and thro
 	@if SOAK_FULL=1 FLEET_FULL=1 go test $(ALONE) -timeout=30m -v ./test/soak ./test/fleet; \
 	then echo 'PASS: soak of $(VERSION)'; else echo 'FAIL: soak of $(VERSION)'; exit 1; fi
 
+claims: install-build ## what the Maglev paper says, and what is so here: tables and figures of docs/claims.md
+	CGO_ENABLED=0 go run ./test/claims -docs docs
+
 bench: install-test ## benchmarks COUNT=6 times into bench/, compared with benchstat
 	@mkdir -p bench
 	go test -run='^$$' -bench=. -benchmem -count=$(COUNT) -p=1 $(PURE) $(MACHINE) | tee bench/$(VERSION).txt
@@ -73,4 +76,4 @@ install-%:
 
 # The order of prerequisites is meant, with -j too.
 .NOTPARALLEL:
-.PHONY: help run build test race fuzz soak bench lint deb test-deb clean check compile
+.PHONY: help run build test race fuzz soak claims bench lint deb test-deb clean check compile

@@ -4,7 +4,7 @@
 #   test/packages.sh pure|machine|concurrent
 #
 #   machine     its tests need this machine: DPDK, as an import of the package
-#               or of its tests, or network namespaces (control/kernel, test/ but for laws and hostile, the lab)
+#               or of its tests, or network namespaces (control/kernel, test/ but for what is in that list below, the lab)
 #   pure        all others: must build and pass with CGO_ENABLED=0
 #   concurrent  those of pure that start goroutines or share memory: the race
 #               detector has something to look for
@@ -16,7 +16,7 @@ machine() {
 		# -test lists "p.test" with the dependencies of p's tests, beside p itself.
 		go list -test -f '{{$p := .ImportPath}}{{range .Deps}}{{if eq . "guideway/pmd/dpdk"}}{{$p}}{{end}}{{end}}' ./... |
 			sed 's/ .*//; s/\.test$//; s/_test$//'
-		go list ./... | grep -E '^guideway/(pmd/dpdk|control/kernel|cmd/guideway-lab|test/.*)$' | grep -vxE 'guideway/test/(laws|hostile)'
+		go list ./... | grep -E '^guideway/(pmd/dpdk|control/kernel|cmd/guideway-lab|test/.*)$' | grep -vxE 'guideway/test/(laws|hostile|claims|plot)'
 	} | sort -u
 }
 
