@@ -45,9 +45,10 @@ soak: install-test ## 10 million hostile frames through nodes in memory and thro
 claims: install-build ## what the Maglev paper says, and what is so here: tables and figures of docs/claims.md
 	CGO_ENABLED=0 go run ./test/claims -docs docs
 
-bench: install-test ## benchmarks COUNT=6 times into bench/, compared with benchstat
+bench: install-test ## benchmarks COUNT=6 times into bench/, compared with benchstat: packages, then whole processes beside testpmd
 	@mkdir -p bench
 	go test -run='^$$' -bench=. -benchmem -count=$(COUNT) -p=1 $(PURE) $(MACHINE) | tee bench/$(VERSION).txt
+	BENCH_ROUNDS=$(COUNT) go test $(ALONE) -timeout=60m -v -run=Whole ./test/bench | tee -a bench/$(VERSION).txt
 	go tool benchstat $$(ls -tr bench/*.txt | tail -n 2)
 
 lint: install-build check ## gofmt, go vet, staticcheck, and the laws of the house

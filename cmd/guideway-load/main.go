@@ -68,6 +68,9 @@ func run(o *options.Options) (err error) {
 	if err := print(report, o.JSON); err != nil {
 		return err
 	}
+	if o.Hold {
+		<-signals
+	}
 	return judge(report, o.Fail)
 }
 

@@ -18,6 +18,7 @@ import (
 // A rig is open ports, and loops over them.
 type rig struct {
 	o       *options.Options
+	log     dpdkLog
 	eal     *dpdk.EAL
 	ports   []*dpdk.Port
 	streams []*engine.Paced
@@ -36,9 +37,10 @@ func open(o *options.Options) (*rig, error) {
 	}
 	var err error
 	r.eal, err = dpdk.Start(dpdk.Config{
-		ControlCPUs: o.ControlCPUs, Memory: o.Memory, Huge: o.Huge, Devices: o.Devices, ExtraArgs: o.EALArgs, Log: dpdkLog,
+		ControlCPUs: o.ControlCPUs, Memory: o.Memory, Huge: o.Huge, Devices: o.Devices, ExtraArgs: o.EALArgs, Log: r.log.line,
 	})
 	if err != nil {
+		r.log.tell()
 		return nil, err
 	}
 	for _, device := range o.Devices {
@@ -47,6 +49,7 @@ func open(o *options.Options) (*rig, error) {
 			Extra: len(o.Devices) * 2 * pmd.MaxBurst,
 		})
 		if err != nil {
+			r.log.tell()
 			return nil, errors.Join(err, r.close())
 		}
 		r.ports = append(r.ports, p)
@@ -135,6 +138,7 @@ func (r *rig) waitLinks(signals <-chan os.Signal) error {
 		case s := <-signals:
 			return fmt.Errorf("%v while there was no link", s)
 		case <-late:
+			r.log.tell()
 			return fmt.Errorf("port %s has no link after %v", r.ports[down].Info().Device, r.o.Link)
 		case <-time.After(10 * time.Millisecond):
 		}
@@ -182,11 +186,4 @@ func (r *rig) close() error {
 		errs = append(errs, fmt.Errorf("%d frames have not come back to their pools", leaked))
 	}
 	return errors.Join(errs...)
-}
-
-// dpdkLog passes DPDK's warnings and errors on.
-func dpdkLog(level dpdk.Level, line string) {
-	if level <= dpdk.LevelWarning {
-		fmt.Fprintln(os.Stderr, "dpdk:", line)
-	}
 }

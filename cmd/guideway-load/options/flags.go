@@ -69,6 +69,7 @@ var groups = []struct {
 		{name: "fail", arg: "FINDING,...", many: true, text: "exit with 1 on any that is " + strings.Join(Findings, ", "), read: readFail},
 		{name: "receive-only", text: "send nothing: another guideway-load does, with the same flags", read: nothing},
 		{name: "interval", arg: "TIME", value: "1s", text: "between lines of progress on stderr; 0s: none", read: duration(func(o *Options, d time.Duration) { o.Interval = d })},
+		{name: "hold", text: "keep the ports open after the report until a signal comes: a peer that\npolls a memif port is better stopped first", read: func(o *Options, value string) error { o.Hold = true; return nil }},
 		{name: "json", text: "the report as JSON", read: func(o *Options, value string) error { o.JSON = true; return nil }},
 		{name: "version", text: "print the version and exit", read: nothing},
 	}},

@@ -51,6 +51,7 @@ type Options struct {
 	Link        time.Duration
 	Interval    time.Duration // 0: nothing is said on the way
 	JSON        bool
+	Hold        bool     // the ports stay open after the report, until a signal comes
 	Fail        []string // what makes the exit code 1
 	Version     bool
 

@@ -52,14 +52,14 @@ func TestAll(t *testing.T) {
 		-vip 203.0.113.10:80/tcp -vip [2001:db8::10]:53/udp -mac 02:00:00:00:00:09 -vlan 7 -flows 64k -life 10 -clients 10.1.0.0/16
 		-clients6 2001:db8:b::/48 -client-ports 2000-3000 -size 64:2,1500 -cut 1400 -rate 1.5M -flood syn -flood-rate 10k -flood-size 70
 		-flood-clients 198.18.0.0/16 -flood-clients6 2001:db8:f::/64 -packets 1G -time 1m -warmup 2s -quiet 1s -check packets
-		-fail lost,moved -fail late -interval 0s -json`)
+		-fail lost,moved -fail late -interval 0s -json -hold`)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := &Options{
 		Devices: []string{"0000:3b:00.0", "net_ring0"}, MTU: 9000, Send: 2, Receive: 3, ControlCPUs: []int{0, 1}, Memory: 1 << 30,
 		Check: CheckPackets, Packets: 1e9, Time: time.Minute, Warmup: 2 * time.Second, Quiet: time.Second, Link: 3 * time.Second,
-		Rate: 1.5e6, FloodRate: 10e3, JSON: true, Fail: []string{"lost", "moved", "late"},
+		Rate: 1.5e6, FloodRate: 10e3, JSON: true, Hold: true, Fail: []string{"lost", "moved", "late"},
 		Spec: traffic.Spec{
 			DstMAC: [6]byte{2, 0, 0, 0, 0, 9}, VLAN: 7,
 			Services: []traffic.Service{
