@@ -207,8 +207,14 @@ func (o Operator) BGP() console.BGP {
 		b.Peers = append(b.Peers, peer)
 	}
 	vips := map[netip.Prefix][]string{}
+	sent := map[netip.Prefix]bool{}
+	for _, r := range st.Announced {
+		sent[r.Prefix] = true
+	}
 	for _, r := range o.Manager.Status().Plan.Routes() {
-		vips[r.Prefix] = r.VIPs
+		if prefix, ok := standsFor(sent, r.Prefix); ok {
+			vips[prefix] = append(vips[prefix], r.VIPs...)
+		}
 	}
 	for _, r := range st.Announced {
 		route := console.Route{Prefix: r.Prefix, VIPs: slices.Clone(vips[r.Prefix]), Communities: []string{}}
@@ -227,11 +233,14 @@ func (o Operator) BGP() console.BGP {
 // through the plan.
 func (o Operator) Explain(ctx context.Context, question plan.Question) (*console.Explanation, error) {
 	s := o.Manager.Status()
+	e := &console.Explanation{}
 	entries, err := o.o.Group.Entries(ctx, &question.Key)
-	if err != nil {
+	var silent *lcore.SilentError
+	if errors.As(err, &silent) {
+		e.Note = fmt.Sprintf("what the connection tables of CPUs %v remember is not known: the poll loops do not answer", silent.CPUs)
+	} else if err != nil {
 		return nil, err
 	}
-	e := &console.Explanation{}
 	for _, found := range entries {
 		question.Hash, question.Hashed = found.Hash, true
 		if !found.Known {
@@ -242,11 +251,10 @@ func (o Operator) Explain(ctx context.Context, question plan.Question) (*console
 		e.Entry = &console.Entry{Backend: backendOf(s.Plan, found), State: entryStates[found.State], Idle: console.Seconds(found.Idle)}
 	}
 	if way := question.WayKey(); way != question.Key {
-		pieces, err := o.o.Group.Entries(ctx, &way)
-		if err != nil {
-			return nil, err
+		pieces, _ := o.o.Group.Entries(ctx, &way) // who does not answer is in the note
+		if question.Hashed = len(pieces) > 0; question.Hashed {
+			question.Hash = pieces[0].Hash // the seed is that of all cores
 		}
-		question.Hash = pieces[0].Hash // the seed is that of all cores
 	}
 	e.Explanation = *s.Plan.Explain(s.Config, question)
 	return e, nil

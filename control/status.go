@@ -92,18 +92,25 @@ func announcedTo(want []plan.Route, speaker bgp.Status) map[string]int {
 	vips := map[string]int{}
 	for _, r := range want {
 		routers := 0
-		for bits := r.Prefix.Bits(); bits >= 0; bits-- {
-			if p, _ := r.Prefix.Addr().Prefix(bits); !sent[p] { // no longer than the address
-				continue
-			}
+		if _, ok := standsFor(sent, r.Prefix); ok {
 			if routers = to6; r.Prefix.Addr().Is4() {
 				routers = to4
 			}
-			break
 		}
 		for _, vip := range r.VIPs {
 			vips[vip] = routers
 		}
 	}
 	return vips
+}
+
+// standsFor finds the route that is sent for one that is wanted: itself, or an
+// aggregate.
+func standsFor(sent map[netip.Prefix]bool, want netip.Prefix) (route netip.Prefix, ok bool) {
+	for bits := want.Bits(); bits >= 0; bits-- {
+		if p, _ := want.Addr().Prefix(bits); sent[p] { // no longer than the address
+			return p, true
+		}
+	}
+	return netip.Prefix{}, false
 }

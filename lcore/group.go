@@ -160,9 +160,21 @@ func (g *Group) Stalled(ctx context.Context) (cpus []int) {
 // Glance is Reports for a look in between: the longest poll gap goes on.
 func (g *Group) Glance(ctx context.Context) ([]*Report, error) { return g.reportsOf(ctx, true) }
 
+// A SilentError is that of cores which do not answer in time.
+type SilentError struct {
+	CPUs []int
+	Err  error // of the context
+}
+
+// Error names the cores.
+func (e *SilentError) Error() string { return fmt.Sprintf("cores %v do not answer: %v", e.CPUs, e.Err) }
+
+// Unwrap returns the context's error.
+func (e *SilentError) Unwrap() error { return e.Err }
+
 // Reports asks every core for its counters. A core that does not answer before
-// ctx ends keeps its last report, which is then marked by the error; one that
-// never answered has a nil report. One caller asks at a time.
+// ctx ends keeps its last report, and is named by a [SilentError]; one that never
+// answered has a nil report. One caller asks at a time.
 func (g *Group) Reports(ctx context.Context) ([]*Report, error) { return g.reportsOf(ctx, false) }
 
 func (g *Group) reportsOf(ctx context.Context, glance bool) ([]*Report, error) {
@@ -202,7 +214,7 @@ func (g *Group) reportsOf(ctx context.Context, glance bool) ([]*Report, error) {
 		return len(late) == 0
 	})
 	if err != nil {
-		err = fmt.Errorf("cores %v do not answer: %w", late, err)
+		err = &SilentError{late, err}
 	}
 	for i, r := range asked {
 		if r != nil && !glance {

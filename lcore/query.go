@@ -2,7 +2,6 @@ package lcore
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -42,7 +41,8 @@ func (w *Worker) answerQuery(q *query) {
 
 // Entries asks every core what it remembers of a flow. More than one core may
 // have an entry where a flood was spread, or a device's word for its RSS is not
-// true. One caller asks at a time.
+// true. Those that do not answer before ctx ends are left out, and named by a
+// [SilentError]. One caller asks at a time.
 func (g *Group) Entries(ctx context.Context, k *flow.Key) ([]Entry, error) {
 	g.querying.Lock()
 	defer g.querying.Unlock()
@@ -51,18 +51,21 @@ func (g *Group) Entries(ctx context.Context, k *flow.Key) ([]Entry, error) {
 		asked[i] = &query{key: *k}
 		w.mail.query.Store(asked[i])
 	}
-	entries := make([]Entry, len(g.workers))
+	var entries []Entry
+	var late []int
 	err := wait(ctx, func() bool {
+		entries, late = entries[:0], late[:0]
 		for i, q := range asked {
-			if !q.done.Load() {
-				return false
+			if q.done.Load() {
+				entries = append(entries, q.entry)
+			} else {
+				late = append(late, g.workers[i].cpu)
 			}
-			entries[i] = q.entry
 		}
-		return true
+		return len(late) == 0
 	})
 	if err != nil {
-		return nil, fmt.Errorf("not every core answers: %w", err)
+		return entries, &SilentError{late, err}
 	}
 	return entries, nil
 }

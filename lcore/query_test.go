@@ -2,6 +2,8 @@ package lcore
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -61,6 +63,32 @@ func TestEntries(t *testing.T) {
 	k.Ports++
 	if known := ask(k); len(known) != 0 {
 		t.Errorf("of a flow that never was: %+v", known)
+	}
+}
+
+// Of cores that do not answer in time the others' entries are told all the same,
+// and who is silent.
+func TestEntriesOfSilentCores(t *testing.T) {
+	f := newFleet(t, fleetShape{nodes: 1, cores: 3, rxQueues: 1}, "10.0.0.1")
+	n := f.nodes[0]
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	turned := make(chan struct{})
+	go func() {
+		defer close(turned)
+		for ctx.Err() == nil {
+			n.workers[0].Turn()
+			n.workers[2].Turn()
+		}
+	}()
+	entries, err := n.group.Entries(ctx, &flow.Key{})
+	<-turned
+	var silent *SilentError
+	if !errors.As(err, &silent) || !slices.Equal(silent.CPUs, []int{n.workers[1].cpu}) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+	if len(entries) != 2 || entries[0].CPU != n.workers[0].cpu || entries[1].CPU != n.workers[2].cpu {
+		t.Errorf("entries %+v", entries)
 	}
 }
 

@@ -1,8 +1,10 @@
 package console
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,11 +44,13 @@ The connection table of the flow's core is asked what it remembers.`,
 			if err != nil {
 				return nil, explain().usage("%v", err)
 			}
-			e, err := c.node.Explain(c.ctx, q)
+			ctx, cancel := context.WithTimeout(c.ctx, answerTime)
+			defer cancel()
+			e, err := c.node.Explain(ctx, q)
 			if err != nil {
 				return nil, err
 			}
-			e.Packet = q.String()
+			e.Packet, e.But = q.String(), c.astray(e.VIP)
 			return &explained{e}, nil
 		},
 	}
@@ -158,10 +162,37 @@ func parseEnd(s string) (netip.AddrPort, error) {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
 }
 
+// astray says why no router sends packets for a VIP here; "" if one does, or
+// nothing is known of routers.
+func (c *call) astray(vip string) string {
+	s, b := c.node.Status(), c.node.BGP()
+	i := slices.IndexFunc(s.Plan.VIPs, func(v plan.VIP) bool { return v.Name == vip })
+	if b.ASN == 0 || i < 0 {
+		return ""
+	}
+	told, announced := routesOf(b)[vip]
+	switch {
+	case s.Unhealthy != "":
+		return "every route is withdrawn, because " + s.Unhealthy
+	case s.Draining:
+		return "every route is withdrawn, because the node is drained (undrain node)"
+	case !announced:
+		return fmt.Sprintf("the VIP is %s, and its route not announced (show vips %s)", s.Plan.VIPs[i].Condition, vip)
+	case told == 0:
+		return "there is no session with one that takes the route (show bgp)"
+	}
+	return ""
+}
+
 type explained struct{ *Explanation }
 
 func (a *explained) text(p *page) {
-	p.line("%s: %s\n", a.Packet, a.Outcome)
+	p.line("%s: %s", a.Packet, a.Outcome)
+	if a.But != "" {
+		p.line("but no router sends it here: %s", a.But)
+	}
+	p.line("")
+	a.Noted.text(p)
 	core := ""
 	if a.Core != nil {
 		core = fmt.Sprint("CPU ", *a.Core)

@@ -27,7 +27,7 @@ var asked = []string{
 	"explain udp 198.51.100.7 > 203.0.113.10 fragment id 7 offset 1480", "explain udp 198.51.100.9 > 203.0.113.10 fragment id 7 offset 1480",
 	"explain icmp 198.51.100.7 > 203.0.113.53", "explain icmp 198.51.100.7 > 203.0.113.10", "explain 47 198.51.100.7 > 203.0.113.10",
 	"explain tcp 198.51.100.7:1 > 192.0.2.99:80", "explain sctp 198.51.100.7:1 > 203.0.113.10:80",
-	"plan", "drain 10.0.0.1", "drain 10.0.0.2 vip www", "kill 10.0.0.2 vip www", "undrain 10.0.0.2 vip www", "drain node", "show bgp", "undrain node", "reload", "plan",
+	"plan", "drain 10.0.0.1", "drain 10.0.0.2 vip www", "kill 10.0.0.2 vip www", "undrain 10.0.0.2 vip www", "drain node", "show bgp", "explain tcp 198.51.100.7:4711 > 203.0.113.10:80", "undrain node", "reload", "plan",
 	"capture tcp port 80 after count 12 seconds 5 /tmp/x.pcapng", "trace tcp 198.51.100.7:4711 > 203.0.113.10:80",
 	"trace udp 198.51.100.7:4711 203.0.113.10:80 fragments count 2", ".complete show",
 }

@@ -37,7 +37,8 @@ type Node interface {
 
 	// Explain says what would become of a packet, by the plan in effect and by
 	// what the connection table of the flow's core remembers: the question comes
-	// without that, and without a hash.
+	// without that, and without a hash. What cores do not say before ctx ends is in
+	// the note.
 	Explain(context.Context, plan.Question) (*Explanation, error)
 
 	// Reload loads the file and returns when every core works by it, as SIGHUP
@@ -193,7 +194,9 @@ type Route struct {
 
 // An Explanation is what would become of a packet.
 type Explanation struct {
+	Noted // what was not to be had of the cores
 	plan.Explanation
+	But    string `json:"but"`    // why the packet does not come here as things are; "": routers send it, or nothing is known of them. The console fills it in
 	Packet string `json:"packet"` // as it was asked for; the console fills it in
 	Core   *int   `json:"core"`   // CPU of the core that has the flow; null: it is not known
 	Entry  *Entry `json:"entry"`  // of the connection table; null: none

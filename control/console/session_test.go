@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"guideway/control/config"
+	"guideway/lcore"
 )
 
 // A rig is a server with a fake behind it.
@@ -195,15 +196,19 @@ level=INFO msg="console command" peer=%[1]s session=1 command="kill 10.0.0.2 --f
 
 func TestOldCounters(t *testing.T) {
 	r := newRig(t)
-	r.node.late, r.node.silent = errors.New("cores [3] do not answer"), true
+	r.node.late, r.node.silent = &lcore.SilentError{CPUs: []int{3}, Err: errors.New("in time")}, true
 	c := r.dial()
 	c.until("> ")
 	for _, line := range []string{"show cores", "show vips", "show counters", "show conntrack", "show fragments", "show backends"} {
-		if got := c.ask(line); !strings.HasPrefix(got, "some counters are old: cores [3] do not answer\n") {
+		if got := c.ask(line); !strings.HasPrefix(got, "some counters are old: cores [3] do not answer: in time\n") {
 			t.Errorf("%s: %q", line, got)
 		}
 	}
 	if got := c.ask("show cores"); !strings.Contains(got, "  3  never answered\n") {
+		t.Errorf("%s", got)
+	}
+	r.node.silent = false
+	if got := c.ask("show cores"); !strings.Contains(got, "  3  stalled ") || !strings.Contains(got, "  2  current ") {
 		t.Errorf("%s", got)
 	}
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -17,6 +18,7 @@ type seen struct {
 	Status
 	reports []*lcore.Report
 	note    string // what of the counters is old; "": nothing
+	silent  []int  // CPUs whose cores did not answer
 }
 
 func (c *call) look() seen {
@@ -26,6 +28,10 @@ func (c *call) look() seen {
 	s := seen{Status: c.node.Status(), reports: reports}
 	if err != nil {
 		s.note = "some counters are old: " + err.Error()
+		var silent *lcore.SilentError
+		if errors.As(err, &silent) {
+			s.silent = silent.CPUs
+		}
 	}
 	return s
 }

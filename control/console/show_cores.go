@@ -1,6 +1,7 @@
 package console
 
 import (
+	"slices"
 	"strconv"
 
 	"guideway/lcore"
@@ -10,7 +11,8 @@ func showCores() *command {
 	return &command{
 		name: "show cores", watched: true,
 		short: "poll loops: whether they run, by which snapshot, and how busy they are",
-		long: `A core whose GENERATION is behind, or that has no counters at all, is stalled.
+		long: `A core that does not answer is stalled, and what stands beside it is old. One that is
+behind works by an older snapshot than the last.
 BUSY is the share of its time in turns that found packets, since the start. GAP
 is the longest time between two polls since somebody asked before.`,
 		example: "watch show cores",
@@ -31,7 +33,8 @@ is the longest time between two polls since somebody asked before.`,
 
 type coreRow struct {
 	CPU        int     `json:"cpu"`
-	Known      bool    `json:"known"` // it has given its counters at least once
+	Known      bool    `json:"known"`   // it has given its counters at least once
+	Answers    bool    `json:"answers"` // it has done so just now
 	Generation uint64  `json:"generation"`
 	Busy       float64 `json:"busy"` // 0..1
 	Gap        Seconds `json:"gap_seconds"`
@@ -71,6 +74,7 @@ func (s *seen) cpu(i int, r *lcore.Report) int {
 
 func (s *seen) coreRow(i int, r *lcore.Report) coreRow {
 	row := coreRow{CPU: s.cpu(i, r)}
+	row.Answers = !slices.Contains(s.silent, row.CPU)
 	if r == nil {
 		return row
 	}
@@ -100,7 +104,10 @@ func (a *coreList) text(p *page) {
 			continue
 		}
 		state := "current"
-		if r.Generation < a.Generation {
+		switch {
+		case !r.Answers:
+			state = "stalled"
+		case r.Generation < a.Generation:
 			state = "behind"
 		}
 		t.row(r.CPU, state, r.Generation, percent(r.Busy), r.Gap, count(r.Turns), count(r.Empty), count(r.Received), size(r.Bytes), count(r.Taken),

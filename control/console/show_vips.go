@@ -18,7 +18,8 @@ func showVIPs() *command {
 
 STATE is serving; waiting (for the first verdict on each backend); withdrawn,
 fail-open or unreachable (fewer than NEEDED backends are healthy: when_down).
-ROUTE tells whether routers are told of it. DIGEST is the same on every node
+ROUTE tells whether routers are told of it: it is announced; it would be, but there
+is no session with a router that takes it (told nobody); or not announced. DIGEST is the same on every node
 whose table is.`,
 		example:  "show vips www",
 		complete: then(vipNames),
@@ -47,7 +48,8 @@ type vipRow struct {
 	Protocol string       `json:"protocol"`
 	Ports    []string     `json:"ports"` // empty: any
 	State    string       `json:"state"`
-	Route    string       `json:"route"` // "announced", "not announced", or "no bgp"
+	Route    string       `json:"route"`   // "announced", "told nobody" (there is no session), "not announced", or "no bgp"
+	Routers  int          `json:"routers"` // that were sent it
 	Healthy  int          `json:"healthy"`
 	Wanted   int          `json:"wanted"`
 	Needed   int          `json:"needed"`
@@ -72,30 +74,46 @@ func (a *vipList) text(p *page) {
 	p.table(t, "there is no VIP")
 }
 
-// routesOf lists the VIPs that are announced; nil where there is no BGP.
-func routesOf(b BGP) map[string]bool {
+// routesOf lists the VIPs that are announced, with how many routers were sent
+// their routes; nil where there is no BGP.
+func routesOf(b BGP) map[string]int {
 	if b.ASN == 0 {
 		return nil
 	}
-	announced := map[string]bool{}
+	announced := map[string]int{}
 	for _, r := range b.Routes {
+		told, family := 0, "ipv6"
+		if r.Prefix.Addr().Is4() {
+			family = "ipv4"
+		}
+		for _, p := range b.Peers {
+			if p.State == established && slices.Contains(p.Families, family) {
+				told++
+			}
+		}
 		for _, name := range r.VIPs {
-			announced[name] = true
+			announced[name] = told
 		}
 	}
 	return announced
 }
 
-func (s *seen) vipRow(v *plan.VIP, announced map[string]bool) vipRow {
+// established is the state of a session that is up.
+const established = "established"
+
+func (s *seen) vipRow(v *plan.VIP, routes map[string]int) vipRow {
 	sum := v.Counted(s.reports)
 	row := vipRow{
 		Name: v.Name, Address: v.Prefix, Ports: []string{}, State: v.Condition.String(), Route: "no bgp",
 		Healthy: v.Healthy, Wanted: v.Wanted, Needed: v.Needed, Packets: sum.Packets, Bytes: sum.Bytes,
 	}
-	switch {
-	case announced[v.Name]:
+	told, announced := routes[v.Name]
+	switch row.Routers = told; {
+	case told > 0:
 		row.Route = "announced"
-	case announced != nil:
+	case announced:
+		row.Route = "told nobody"
+	case routes != nil:
 		row.Route = "not announced"
 	}
 	if v.Table != nil {
