@@ -164,6 +164,7 @@ func TestFaultsAreFound(t *testing.T) {
 	check(t, "sent", r.Sent.Packets, 50*128)
 	check(t, "lost", *r.Lost, 2+2+128)
 	check(t, "received", r.Received.Frames, 50*128-132+2)
+	check(t, "missing", r.Received.Missing, 2) // what is behind the last that came is no gap
 	check(t, "repeated", r.Received.Repeated, 2)
 	check(t, "late", r.Received.Late, 1)
 	check(t, "moved", r.Received.Moved, 2)
@@ -181,12 +182,16 @@ func TestWarmup(t *testing.T) {
 	b := newBench(t, spec(), memport.Config{}, Config{Packets: 5000, Warmup: warmup, Quiet: 100_000})
 	began, n := b.port.Now(), 0
 	r := b.run(t, func(seen *traffic.Seen, frame []byte) [][]byte {
-		n++
+		if n++; n < 4 { // somebody asks before there is anything
+			b.loop.Collect(NewTally())
+			b.loop.Turn()
+		}
 		if b.port.Now() < began+warmup-5000 && n%3 == 0 {
 			return nil
 		}
 		return through(seen, frame)
 	})
+	check(t, "seconds", r.Seconds, float64(b.loop.stopped-b.loop.cfg.Start.at.Load())/1e9)
 	if n < 5000+40*pmd.MaxBurst {
 		t.Errorf("%d packets were sent in all", n)
 	}
@@ -195,6 +200,23 @@ func TestWarmup(t *testing.T) {
 	check(t, "received", r.Received.Frames, 5000)
 	check(t, "missing", r.Received.Missing, 0)
 	check(t, "flows", *r.Flows, Flows{Total: 50, Seen: 50})
+}
+
+// A flow of which nothing was sent since the warm-up has lost nothing, and one that
+// lost the first packet since then has.
+func TestFirstsAfterWarmup(t *testing.T) {
+	s := spec()
+	b := newBench(t, s, memport.Config{}, Config{Packets: 20, Warmup: 20_000, Quiet: 100_000})
+	lost := false
+	r := b.run(t, func(seen *traffic.Seen, frame []byte) [][]byte {
+		if at := b.loop.cfg.Start.at.Load(); at != 0 && !lost && traffic.Age(seen.Stamp, b.port.Now()) <= b.port.Now()-at {
+			lost = true
+			return nil
+		}
+		return through(seen, frame)
+	})
+	check(t, "lost", *r.Lost, 1)
+	check(t, "flows", *r.Flows, Flows{Total: 50, Seen: 19, Lossy: 1})
 }
 
 // A port that takes a part of each burst makes no gaps in flows: the rest is sent

@@ -307,6 +307,21 @@ func TestConnections(t *testing.T) {
 	}
 }
 
+// Numbers lead to clients and back; those that no flow ever has lead nowhere.
+func TestNumbers(t *testing.T) {
+	s := spec()
+	s.Flows = 5 // of four services: of each eight numbers three are no flow's
+	p := plan(t, s)
+	for c := range 3 * p.stride {
+		who := p.client(c)
+		family := p.templates[who.service].clients
+		flow, ok := p.flow(who.service, family.hi, family.lo|uint64(who.host), who.port)
+		if want := c % p.stride; ok != (want < p.flows) || ok && uint64(flow) != want {
+			t.Errorf("connection %d is of flow %d, %v", c, flow, ok)
+		}
+	}
+}
+
 // A plan that cannot be says why, all of it.
 func TestFaults(t *testing.T) {
 	s := Spec{LowPort: 9, TopPort: 8, Flows: MaxFlows + 1, Life: 1, Cut: 40, Sizes: []int{0}}
