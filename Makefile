@@ -48,7 +48,7 @@ claims: install-build ## what the Maglev paper says, and what is so here: tables
 bench: install-test ## benchmarks COUNT=6 times into bench/, compared with benchstat: packages, then whole processes beside testpmd
 	@mkdir -p bench
 	go test -run='^$$' -bench=. -benchmem -count=$(COUNT) -p=1 $(PURE) $(MACHINE) | tee bench/$(VERSION).txt
-	BENCH_ROUNDS=$(COUNT) go test $(ALONE) -timeout=60m -v -run=Whole ./test/bench | tee -a bench/$(VERSION).txt
+	BENCH_ROUNDS=$(COUNT) BENCH_FIGURES=$(CURDIR)/bench go test $(ALONE) -timeout=60m -v -run=Whole ./test/bench | tee -a bench/$(VERSION).txt
 	go tool benchstat $$(ls -tr bench/*.txt | tail -n 2)
 
 lint: install-build check ## gofmt, go vet, staticcheck, and the laws of the house

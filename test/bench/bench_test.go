@@ -4,8 +4,8 @@
 //
 // BENCH_ROUNDS=n measures everything n times, for make bench: contenders take turns,
 // so that all of a round have met much the same machine, and ratios are of one
-// round. Without it each port is shown to work, and nothing depends on the time that
-// it takes.
+// round. BENCH_FIGURES=dir then draws figures there. Without BENCH_ROUNDS each port is
+// shown to work, and nothing depends on the time that it takes.
 package bench
 
 import (
@@ -100,6 +100,11 @@ func TestWhole(t *testing.T) {
 		t.Fatal("nothing was measured: -run leaves nothing")
 	}
 	fmt.Print(results.lines())
+	if dir := os.Getenv("BENCH_FIGURES"); dir != "" {
+		if err := results.write(dir); err != nil {
+			t.Error(err)
+		}
+	}
 	fmt.Printf("\n%d rounds, hugepages: %v\n\n%s\n", n, huge, results.table())
 }
 
@@ -169,8 +174,8 @@ func measure(t *testing.T, p port, c contender, w watch, rate float64, huge bool
 		r := g.report(t)
 		s.latency = r.Latency
 		s.refused = float64(r.Sent.Refused) / float64(max(r.Sent.Packets+r.Sent.Refused, 1))
-		if r.Received.Frames == 0 {
-			t.Errorf("nothing came back: %+v", r.Sent)
+		if r.Received.Frames == 0 || c.latency && r.Latency == nil {
+			t.Fatalf("nothing came back: %+v", r.Sent)
 		}
 	}
 	d.stop(t)

@@ -1,0 +1,83 @@
+package bench
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+
+	"guideway/test/plot"
+)
+
+// figures are SVGs of results, by file name.
+func (r *results) figures() map[string][]byte {
+	all := map[string][]byte{}
+	if f := r.byFlows("memif"); len(f.Series) > 0 {
+		all["flows.svg"] = f.SVG()
+	}
+	for _, port := range []string{"memif", "af_xdp"} {
+		if f := r.latencies(port); len(f.Series) > 0 {
+			all["latency-"+port+".svg"] = f.SVG()
+		}
+	}
+	return all
+}
+
+// write puts the figures into dir.
+func (r *results) write(dir string) error {
+	for name, svg := range r.figures() {
+		if err := os.WriteFile(filepath.Join(dir, name), svg, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// byFlows is what a packet costs over the number of flows, beside the yardstick, which
+// knows none.
+func (r *results) byFlows(port string) *plot.Lines {
+	f := &plot.Lines{
+		Title: "Processor time of a packet on " + port + ", best round",
+		X:     plot.Axis{Label: "flows", Log: true}, Y: plot.Axis{Label: "ns"},
+	}
+	best := func(row *row) float64 { return slices.Min(row.each(func(s sample) float64 { return s.perPacket })) }
+	ours := plot.Series{Name: "guidewayd, IPv4"}
+	for _, row := range *r {
+		if c := row.contender; row.port.name == port && c.testpmd == "" && !c.ipv6 && !c.latency {
+			ours.X, ours.Y = append(ours.X, float64(c.flows)), append(ours.Y, best(row))
+		}
+	}
+	if len(ours.X) == 0 {
+		return f
+	}
+	f.Series = append(f.Series, ours)
+	for _, row := range *r {
+		if c := row.contender; row.port.name == port && c.testpmd == row.port.yardstick && !c.latency {
+			y := best(row)
+			f.Series = append(f.Series, plot.Series{Name: "testpmd " + c.testpmd, X: []float64{slices.Min(ours.X), slices.Max(ours.X)}, Y: []float64{y, y}})
+		}
+	}
+	return f
+}
+
+// latencies are the percentiles at half load.
+func (r *results) latencies(port string) *plot.Bars {
+	f := &plot.Bars{
+		Title: "Latency at half of what testpmd carries on " + port + ", best round", Groups: []string{"p50", "p90", "p99", "p99.9", "p99.99"},
+		Y: plot.Axis{Label: "us", Log: true},
+	}
+	for _, row := range *r {
+		if row.port.name != port || !row.contender.latency {
+			continue
+		}
+		bar := plot.Bar{Name: row.contender.name()}
+		for _, at := range []func(sample) float64{
+			func(s sample) float64 { return us(s.latency.P50) }, func(s sample) float64 { return us(s.latency.P90) },
+			func(s sample) float64 { return us(s.latency.P99) }, func(s sample) float64 { return us(s.latency.P999) },
+			func(s sample) float64 { return us(s.latency.P9999) },
+		} {
+			bar.Values = append(bar.Values, slices.Min(row.each(at)))
+		}
+		f.Series = append(f.Series, bar)
+	}
+	return f
+}
