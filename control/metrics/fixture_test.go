@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -63,6 +64,7 @@ type rig struct {
 	page    *collector
 	log     *lines
 	stalled [2]sync.RWMutex // by core: held for writing, it stalls at its next rest
+	rests   [2]atomic.Bool  // by core: it has
 }
 
 // A device is a port in memory with a driver's counters.
@@ -111,7 +113,11 @@ func newRig(t testing.TB, text string) *rig {
 		workers = append(workers, lcore.New(lcore.Config{
 			CPU: i + 1, Conntrack: table, Fragments: pieces, Ports: []lcore.PortQueue{{Queue: r.port.Queue(i)}},
 			Idle: func(d time.Duration) {
-				r.stalled[i].RLock()
+				if !r.stalled[i].TryRLock() {
+					r.rests[i].Store(true)
+					r.stalled[i].RLock()
+					r.rests[i].Store(false)
+				}
 				defer r.stalled[i].RUnlock()
 				time.Sleep(d)
 			},
@@ -204,9 +210,13 @@ func makePlan(t testing.TB, previous *plan.Plan, text string) *plan.Plan {
 // called.
 func (r *rig) stall(core int) (resume func()) {
 	r.stalled[core].Lock()
-	time.Sleep(2 * time.Millisecond) // it comes to rest after some empty turns
 	resume = sync.OnceFunc(r.stalled[core].Unlock)
 	r.t.Cleanup(resume) // a test that fails must not wait for it
+	for deadline := time.Now().Add(10 * time.Second); !r.rests[core].Load(); time.Sleep(100 * time.Microsecond) {
+		if time.Now().After(deadline) {
+			r.t.Fatal("the core does not come to rest") // it does after some empty turns
+		}
+	}
 	return resume
 }
 

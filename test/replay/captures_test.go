@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,6 +42,10 @@ func TestCaptures(t *testing.T) {
 			}
 			j := &judge{t: t, expectation: e}
 			ended := j.run()
+			for tries := 1; j.hog >= 0 && !j.happened(ended) && tries < 10; tries++ {
+				j = &judge{t: t, expectation: e} // the scheduler did not starve the core
+				ended = j.run()
+			}
 			j.checkCounts(ended)
 			j.frames(ended)
 			for _, s := range j.out {
@@ -122,6 +127,11 @@ func (j *judge) run() (ended map[string]int) {
 		}
 	}
 	return totals(t, d.Log())
+}
+
+// happened tells whether all that is up to chance has come about.
+func (j *judge) happened(ended map[string]int) bool {
+	return !slices.ContainsFunc(j.some, func(verdict string) bool { return ended[verdict] == 0 })
 }
 
 // await waits until the metrics are as they must be, or for so long that they

@@ -35,7 +35,7 @@ import (
 //	some VERDICT...    at least one more frame ends so than the lines say
 //	entries N          of the connection tables, in the end
 //	busy N             so many lcores forward something
-//	hog CPU            others take most of the CPU meanwhile
+//	hog CPU            others take most of the CPU meanwhile; repeated until some VERDICT has come about
 //	odd                tshark is not asked: what came in was not sound
 type expectation struct {
 	name    string
