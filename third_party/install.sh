@@ -53,6 +53,7 @@ prometheus      | scrapes a node in a test; promtool judges metrics and alert ru
 lintian         | judges the Debian package
 man-db          | renders its manual pages
 systemd         | systemd-analyze judges the unit; never run
+shellcheck      | judges the script for backends
 debootstrap     | makes the Debian that the package is installed in
 END
 )

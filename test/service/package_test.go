@@ -51,6 +51,7 @@ func TestPackage(t *testing.T) {
 			"/usr/share/bash-completion/completions/guideway":     "-rw-r--r--",
 			"/usr/share/guideway/grafana/guideway.json":           "-rw-r--r--",
 			"/usr/share/guideway/prometheus/guideway.rules.yml":   "-rw-r--r--",
+			"/usr/share/guideway/backend/guideway-backend":        "-rwxr-xr-x",
 			"/usr/share/doc/guideway/copyright":                   "-rw-r--r--",
 			"/usr/share/doc/guideway/third-party-licenses.txt.gz": "-rw-r--r--",
 			"/usr/share/doc/guideway/install.md.gz":               "-rw-r--r--",
