@@ -40,8 +40,12 @@ type ids[T any] struct {
 
 const quarantine = 1024
 
-// nextNumbers goes on from a previous plan, and leaves that as it is.
-func nextNumbers(previous *Plan, generation uint64) *numbers {
+// nextNumbers goes on from a previous plan, or from what another process has
+// left, and leaves that as it is.
+func nextNumbers(previous *Plan, left *Numbers, generation uint64) *numbers {
+	if previous == nil && left != nil {
+		return left.next(generation)
+	}
 	if previous == nil {
 		return &numbers{generation: generation, endpoints: ids[fib.Value]{end: 1}} // id 0 is no endpoint
 	}

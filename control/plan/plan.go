@@ -22,10 +22,11 @@ import (
 // Input is what a plan follows from.
 type Input struct {
 	Config     *config.Config
-	Ports      []Port // facts of the open ports, in the order of Config.Ports
-	Generation uint64 // of the snapshot to build
-	Previous   *Plan  // nil at the start
-	Workers    int    // goroutines that build tables; the result does not depend on it
+	Ports      []Port   // facts of the open ports, in the order of Config.Ports
+	Generation uint64   // of the snapshot to build
+	Previous   *Plan    // nil at the start
+	Left       *Numbers // at the start, of the process whose connection tables were taken over; nil: none were
+	Workers    int      // goroutines that build tables; the result does not depend on it
 
 	// NextHops says which neighbours are known to lead to a backend or node:
 	// by the kernel's routes, or where it has none by the ports' gateways. It
@@ -110,7 +111,7 @@ type Backend struct {
 func Build(in Input) (*Plan, error) {
 	b := builder{in: in, plan: &Plan{tables: map[string]table{}},
 		paths: map[tunnelKey]fib.Path{}, destinations: map[netip.Addr][]NextHop{}}
-	b.plan.ids = nextNumbers(in.Previous, in.Generation)
+	b.plan.ids = nextNumbers(in.Previous, in.Left, in.Generation)
 	vips := slices.Clone(in.Config.VIPs)
 	slices.SortFunc(vips, func(a, b config.VIP) int { return cmp.Compare(a.Name, b.Name) })
 	for _, v := range vips {

@@ -188,6 +188,7 @@ func TestSequencesOfConfigs(t *testing.T) {
 			checkWays(t, c, around, here)
 			next(&config.Config{}, last, step) // a plan that comes to nothing leaves no trace
 			checkNumbers(t, last, here, given)
+			checkLeft(t, last, here, Input{Config: c, Ports: ports, Generation: uint64(step), Workers: 1})
 			if step%5 == 1 { // the other node is started anew now and then
 				there = nil
 			}
