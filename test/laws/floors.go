@@ -39,6 +39,7 @@ var floors = map[string]int{
 	"control/plan": 5,
 
 	"control/console": 6,
+	"control/keep":    6,
 	"control/metrics": 6,
 
 	"control": 7,
