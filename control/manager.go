@@ -53,6 +53,11 @@ type Options struct {
 	// Speaker announces the VIPs; nil: they are not.
 	Speaker Speaker
 
+	// Keeper is told the numbers of each plan before any core is; nil: nobody
+	// is. The first plan goes on from Left: see plan.Input.
+	Keeper Keeper
+	Left   *plan.Numbers
+
 	// LastGood is where the configuration in effect is kept.
 	LastGood LastGood
 
@@ -63,6 +68,11 @@ type Options struct {
 	// seconds. They look for it once a turn, so a core that is later than
 	// this is stalled.
 	AwaitLimit time.Duration
+}
+
+// A Keeper keeps a plan's numbers for the next process: see package keep.
+type Keeper interface {
+	Keep(plan.Numbers) error
 }
 
 const usualAwaitLimit = 5 * time.Second
@@ -297,7 +307,7 @@ func (m *Manager) follow(ctx context.Context) {
 func (m *Manager) plan(s *Status, generation uint64, previous *plan.Plan) (err error) {
 	began := time.Now()
 	in := plan.Input{
-		Config: s.Config, Ports: facts(m.o.Ports), Generation: generation, Previous: previous, Workers: m.o.Workers,
+		Config: s.Config, Ports: facts(m.o.Ports), Generation: generation, Previous: previous, Left: m.o.Left, Workers: m.o.Workers,
 		Down: m.down(s.Config), Health: m.healthOf(s.Config), Patient: began.Before(m.until), Overrides: s.Overrides,
 	}
 	in.Recovered = func(vip string) bool {
@@ -333,6 +343,9 @@ func (m *Manager) publish(s *Status) {
 	s.Since = time.Now()
 	m.status.Store(s)
 	m.noteShort(s.Plan)
+	if m.o.Keeper != nil {
+		m.logOnce("keep", m.o.Keeper.Keep(s.Plan.Numbers()), "the next process will begin with empty connection tables")
+	}
 	m.o.Group.Publish(program(s))
 	if m.o.Kernel != nil {
 		m.o.Kernel.Want(wanted(s.Config, s.Plan.Destinations))

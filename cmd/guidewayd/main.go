@@ -86,14 +86,14 @@ func run(path, state string, log *slog.Logger) (err error) {
 	manager, err := control.New(control.Options{
 		Path: path, Config: cfg, Warnings: warnings, Group: node.group, Ports: node.ports, Kernel: node.kernel, Health: node.health, LastGood: lastGood,
 		Speaker: control.Routers{Speaker: node.routers}, Supervisor: systemd,
-		Workers: node.controlCPUs, Log: log,
+		Workers: node.controlCPUs, Keeper: node.kept, Left: node.kept.Left(), Log: log,
 	})
 	if err != nil {
 		return err
 	}
 	server, err := metrics.Serve(cfg.Metrics.Listen, metrics.Source{
 		Version: version, Reports: node.group.Reports, Ports: node.allPorts(), Pools: node.eal.Pools,
-		Status: manager.Metrics, Log: log,
+		Status: manager.Metrics, Takeover: node.takeover, Log: log,
 	})
 	if err != nil {
 		return err

@@ -1,8 +1,6 @@
 package main
 
 import (
-	crand "crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,11 +13,10 @@ import (
 	"guideway/control/capture"
 	"guideway/control/config"
 	"guideway/control/health"
+	"guideway/control/keep"
 	"guideway/control/kernel"
 	"guideway/fragments"
 	"guideway/lcore"
-	"guideway/maglev/conntrack"
-	"guideway/maglev/flow"
 	"guideway/pmd"
 	"guideway/pmd/dpdk"
 )
@@ -34,6 +31,8 @@ type node struct {
 	kernel      *kernel.Kernel  // follows those; nil: there are none
 	health      *health.Monitor // probes backends and other nodes
 	routers     *bgp.Speaker    // whom VIPs are announced to
+	kept        *keep.Store     // holds the connection tables; nil: they are in DPDK's memory, and unkept says why
+	unkept      string
 	workers     []*lcore.Worker
 	group       *lcore.Group
 	threads     []*dpdk.Thread
@@ -80,36 +79,21 @@ func (n *node) confine() error {
 	return dpdk.Confine(cpus...)
 }
 
-// makeWorkers makes a worker for each lcore, with a connection table in the
-// memory of the first port's NUMA node.
+// makeWorkers makes a worker for each lcore, with its connection table.
 func (n *node) makeWorkers() error {
-	var seed [24]byte
-	crand.Read(seed[:])
-	word := binary.LittleEndian.Uint64
+	tables, seed, err := n.makeTables()
+	if err != nil {
+		return err
+	}
 	for i, cpu := range n.cfg.DPDK.Lcores {
-		ct := conntrack.Config{
-			Flows:    n.cfg.Conntrack.FlowsPerCore,
-			Timeouts: conntrack.Timeouts(n.cfg.Conntrack.Timeouts),
-			Seed:     flow.Seed{A: word(seed[0:]), B: word(seed[8:]), C: word(seed[16:])},
-		}
-		size := conntrack.Bytes(ct.Flows)
-		var err error
-		if ct.Memory, err = n.eal.Alloc(size, n.ports[0].Info().Socket); err != nil {
-			return fmt.Errorf("connection table of lcore %d: %d MiB do not fit [dpdk].memory: raise it, or lower [conntrack].flows_per_core: %w",
-				cpu, size>>20, err)
-		}
-		table, err := conntrack.New(ct)
-		if err != nil {
-			return err
-		}
 		pieces, err := fragments.New(fragments.Config{
 			Datagrams: n.cfg.Fragments.Datagrams, Held: n.cfg.Fragments.Held, Bytes: n.cfg.Fragments.Bytes, Timeout: n.cfg.Fragments.Timeout,
-			Seed: ct.Seed,
+			Seed: seed,
 		})
 		if err != nil {
 			return err
 		}
-		w := lcore.Config{CPU: cpu, Conntrack: table, Fragments: pieces}
+		w := lcore.Config{CPU: cpu, Conntrack: tables[i], Fragments: pieces}
 		for j, p := range n.ports {
 			q := lcore.PortQueue{Queue: p.Queue(i), VLAN: n.cfg.Ports[j].VLAN}
 			if n.kernels[j] != nil {
@@ -180,6 +164,7 @@ func (n *node) close() error {
 		}
 		n.logTotals()
 	}
+	errs = append(errs, n.kept.Close())
 	n.health.Close()
 	if n.kernel != nil {
 		n.kernel.Close()

@@ -139,7 +139,7 @@ func (r *reader) read(f *File, hostname string) *draft {
 	d.dpdk = readDPDK(root.section("dpdk"))
 	root.each("port", func(s *section) { d.ports = append(d.ports, readPort(s)) })
 	ct := root.section("conntrack")
-	d.conntrack = readConntrack(ct)
+	d.conntrack = readConntrack(ct, d.dpdk.Huge)
 	d.flowsAt = ct.place("flows_per_core")
 	d.fragments = readFragments(root.section("fragments"))
 	d.icmp = readICMP(root.section("icmp"))

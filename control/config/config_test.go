@@ -64,7 +64,7 @@ asn = 64500
 		DPDK:  DPDK{Lcores: []int{2, 3}, Memory: 1 << 30, Huge: true, Idle: IdlePoll},
 		Ports: []Port{{Name: "wan", Device: "net_null0", MTU: 1500, KernelRate: 20_000}},
 		Conntrack: Conntrack{1 << 20, Timeouts{TCPNew: 30 * time.Second, TCPEstablished: 15 * time.Minute,
-			TCPClosing: 30 * time.Second, UDP: time.Minute, Other: time.Minute}},
+			TCPClosing: 30 * time.Second, UDP: time.Minute, Other: time.Minute}, "/dev/hugepages/guideway"},
 		Fragments: Fragments{Datagrams: 65536, Held: 4096, Bytes: 8 << 20, Timeout: time.Second, Probe: 200 * time.Millisecond},
 		ICMP:      ICMP{Rate: 1000, Relay: true},
 		Checks: []Check{{Name: "c", Type: CheckHTTPS, Port: 443, TLS: true, Method: "GET", Path: "/", Expect: []int{200},
@@ -94,6 +94,7 @@ func TestValues(t *testing.T) {
 	got := parse(t, strings.ReplaceAll(`
 node = { name = "lb2", source = ["2001:db8::12"], source_pool = ["2001:db8::2:2/127", "2001:db8::1:1"], shard = "edge" }
 conntrack.flows_per_core = 0x1000
+conntrack.keep = "/dev/shm//flows/"
 conntrack.timeout = { tcp_new = "1s", tcp_established = "1h30m", tcp_closing = "2s", udp = "3s", other = "4s" }
 [dpdk]
 lcores = [5]
@@ -196,7 +197,7 @@ rate = 7
 			Addresses: []netip.Prefix{prefix("192.0.2.11/24"), prefix("2001:db8::11/64")},
 			Gateways:  []netip.Addr{addr("192.0.2.1"), addr("2001:db8::1"), addr("192.0.2.2")}, NextHopMAC: [6]byte{2, 0, 0x5e, 0x10, 0, 1}, HasNextHop: true,
 			MTU: 9000, VLAN: 4094, RxQueues: 1, Kernel: "gw-wan", KernelRate: 100}},
-		Conntrack: Conntrack{4096, Timeouts{time.Second, 90 * time.Minute, 2 * time.Second, 3 * time.Second, 4 * time.Second}},
+		Conntrack: Conntrack{4096, Timeouts{time.Second, 90 * time.Minute, 2 * time.Second, 3 * time.Second, 4 * time.Second}, "/dev/shm/flows"},
 		Fragments: Fragments{[]FragmentNode{{"lb2", addr("2001:db8::12")}}, 128, 32, 1 << 20, 250 * time.Millisecond, 50 * time.Millisecond},
 		ICMP:      ICMP{ICMPSourceVIP, 1, false, ClosedPortDrop},
 		Checks: []Check{{Name: "c", Type: CheckHTTP, Port: 80, Method: "GET", Path: "/up?deep=1", Expect: []int{200, 204}, Interval: 5 * time.Second,

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+	"path/filepath"
 	"time"
 
 	"guideway/maglev/conntrack"
@@ -10,6 +12,16 @@ import (
 type Conntrack struct {
 	FlowsPerCore int
 	Timeouts     Timeouts
+	Keep         string // directory in memory where tables outlive the process; "": they end with it
+}
+
+// UsualKeep is where tables are kept if the file does not say, and if the
+// directory above it is there.
+func UsualKeep(huge bool) string {
+	if huge {
+		return "/dev/hugepages/guideway"
+	}
+	return "/run/guideway/flows"
 }
 
 // Timeouts are how long an entry outlives the last packet of its flow.
@@ -28,8 +40,11 @@ const (
 )
 
 // The reasons for the defaults are in docs/config.md.
-func readConntrack(s *section) Conntrack {
-	c := Conntrack{FlowsPerCore: read(s, "flows_per_core", defaultFlows, number[int](minFlows, maxFlows))}
+func readConntrack(s *section, huge bool) Conntrack {
+	c := Conntrack{
+		FlowsPerCore: read(s, "flows_per_core", defaultFlows, number[int](minFlows, maxFlows)),
+		Keep:         read(s, "keep", UsualKeep(huge), optional(directory)),
+	}
 	t := s.section("timeout")
 	timeout := func(key string, def time.Duration) time.Duration {
 		return read(t, key, def, span(time.Second, 24*time.Hour))
@@ -46,4 +61,13 @@ func readConntrack(s *section) Conntrack {
 			short(c.Timeouts.TCPNew), short(c.Timeouts.TCPEstablished))
 	}
 	return c
+}
+
+// directory accepts the absolute path of one, be it there or not.
+func directory(v *value) (string, error) {
+	path, err := text(v)
+	if err == nil && !filepath.IsAbs(path) {
+		err = fmt.Errorf("%q is relative: a daemon has no directory of its own, write the path from /", path)
+	}
+	return filepath.Clean(path), err
 }

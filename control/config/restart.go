@@ -34,6 +34,7 @@ func (c *Config) settings() []setting {
 	add("dpdk.steering", c.DPDK.Steering)
 	add("dpdk.eal_args", c.DPDK.EALArgs)
 	add("conntrack.flows_per_core", c.Conntrack.FlowsPerCore)
+	add("conntrack.keep", c.Conntrack.Keep)
 	t := c.Conntrack.Timeouts
 	add("conntrack.timeout.tcp_new", short(t.TCPNew))
 	add("conntrack.timeout.tcp_established", short(t.TCPEstablished))

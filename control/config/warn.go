@@ -72,6 +72,10 @@ func (c *Config) warnMemory(d *draft, r *report) {
 	// and all may have come by one.
 	cores := uint64(len(c.DPDK.Lcores))
 	flows := uint64(conntrack.Bytes(c.Conntrack.FlowsPerCore)) * cores
+	inTables := fmt.Sprintf("%d flows each take %s, and ", c.Conntrack.FlowsPerCore, binary(flows))
+	if c.Conntrack.Keep != "" { // they have memory of their own
+		flows, inTables = 0, ""
+	}
 	held := uint64(0)
 	for _, p := range c.Ports {
 		held += uint64(c.Fragments.Held) * cores * bufferBytes(p.MTU)
@@ -85,8 +89,8 @@ func (c *Config) warnMemory(d *draft, r *report) {
 		if !c.DPDK.Huge {
 			then = "guidewayd will not start"
 		}
-		r.warn(at, "%s: on %s %d flows each take %s, and buffers for %d held fragments each %s, more than all of dpdk.memory (%s), where the rest of the packet buffers has to fit as well: %s",
-			key, plural(int(cores), "lcore"), c.Conntrack.FlowsPerCore, binary(flows), c.Fragments.Held, binary(held), binary(c.DPDK.Memory), then)
+		r.warn(at, "%s: on %s %sbuffers for %d held fragments each take %s, more than all of dpdk.memory (%s), where the rest of the packet buffers has to fit as well: %s",
+			key, plural(int(cores), "lcore"), inTables, c.Fragments.Held, binary(held), binary(c.DPDK.Memory), then)
 	}
 	if n := uint64(fragments.Memory(c.Fragments.Datagrams, c.Fragments.Held)) * cores; n > muchMemory {
 		r.warn(d.fragments.datagramsAt, "fragments.datagrams: %d datagrams on each of %d lcores take %s of memory, beside dpdk.memory", c.Fragments.Datagrams, cores, binary(n))

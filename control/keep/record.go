@@ -35,7 +35,7 @@ const (
 	recordName  = "record"
 	recordMagic = "gwrecord"
 	recordHead  = 24
-	recordHalf  = 1 << 20 // room for some 40,000 backends
+	recordHalf  = 1<<20 - recordHead // room for some 40,000 backends
 )
 
 var (

@@ -45,6 +45,9 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	status := c.Status() // after the reports: see Source
 	s.send(buildInfo, 1, c.Version)
 	s.control(status)
+	if c.Takeover != nil {
+		s.takeover(c.Takeover())
+	}
 	s.cores(cores(reports, previous, status.Lcores), status.Limits)
 	s.vips(status, reports)
 	s.traces(status, reports)

@@ -21,6 +21,10 @@ var (
 	conntrackRoom    = gauge("conntrack_capacity", "Flows of one family that a core's connection table is made for.", "core")
 	conntrackEvents  = counter("conntrack_events_total", "What happened to the entries of a core's connection table.", "core", "event")
 
+	conntrackKept            = gauge("conntrack_kept", "Whether the next process will find the connection tables.")
+	conntrackTakeover        = counter("conntrack_takeover_total", "Connection tables by how they came to be when the process started.", "result")
+	conntrackTakeoverEntries = counter("conntrack_takeover_entries_total", "Entries of the tables that were taken over from the process before, by what became of them.", "result")
+
 	fragmentsDatagrams     = gauge("fragments_datagrams", "Datagrams whose backend a core remembers.", "core")
 	fragmentsWaiting       = gauge("fragments_waiting_datagrams", "Datagrams whose first fragment a core waits for.", "core")
 	fragmentsHeld          = gauge("fragments_held", "Fragments that a core holds until their first comes.", "core")
@@ -88,6 +92,16 @@ func (s sender) conntrack(core string, r *lcore.Report) {
 		{"insert", st.Inserts}, {"move", st.Moves}, {"expire", st.Expiries}, {"evict", st.Evictions}, {"full", st.Full},
 	} {
 		s.send(conntrackEvents, float64(e.n), core, e.event)
+	}
+}
+
+func (s sender) takeover(t Takeover) {
+	s.send(conntrackKept, truth(t.Kept))
+	for result, n := range t.Tables {
+		s.send(conntrackTakeover, float64(n), result)
+	}
+	for result, n := range t.Entries {
+		s.send(conntrackTakeoverEntries, float64(n), result)
 	}
 }
 

@@ -154,6 +154,9 @@ func newRig(t testing.TB, text string) *rig {
 				Answers:   map[string]health.Histogram{"web": {Counts: [16]uint64{0, 5, 0, 2, 15: 1}, Sum: 12 * time.Second}, "new": {}},
 			}
 		},
+		Takeover: func() Takeover {
+			return Takeover{Tables: map[string]int{"taken": 1, "none": 1}, Entries: map[string]uint64{"taken": 40, "expired": 5, "dropped": 6}, Kept: true}
+		},
 		Log: slog.New(slog.NewTextHandler(r.log, nil)),
 	}
 	r.page = &collector{Source: r.source, sys: files(map[string]string{

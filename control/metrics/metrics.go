@@ -41,6 +41,10 @@ type Source struct {
 	Reports func(context.Context) ([]*lcore.Report, error)
 	Status  func() Status
 
+	// Takeover says what became of the connection tables of the process before;
+	// nil: nothing is said.
+	Takeover func() Takeover
+
 	Ports []pmd.Port
 	Pools func() []pmd.Pool
 	Log   *slog.Logger
@@ -62,6 +66,13 @@ type Status struct {
 	Checks         []Check
 	Answers        map[string]health.Histogram // how long answers took, by check
 	Nodes          map[string]bool             // other nodes of the fleet, by name: do they answer? Those not known yet are left out
+}
+
+// A Takeover is how the connection tables came to be.
+type Takeover struct {
+	Tables  map[string]int    // how many, by result
+	Entries map[string]uint64 // of those that were taken over, by result
+	Kept    bool              // the next process will find them
 }
 
 // Limits are of what one core has room for.

@@ -31,6 +31,11 @@ int64_t gw_now(void)
 	return ns(rte_rdtsc(), ns_mult());
 }
 
+uint64_t gw_clock_rate(void)
+{
+	return rte_get_tsc_hz();
+}
+
 struct gw_queue *gw_queue_new(uint16_t port, uint16_t index, int receives, uint32_t tx_retries, uint32_t tx_longest,
 	int socket)
 {

@@ -55,3 +55,8 @@ func (q *queue) Alloc(b *pmd.Burst, n int) int {
 
 // Now returns the time on the clock of [pmd.Burst].Now, for the control plane.
 func Now() int64 { return int64(C.gw_now()) }
+
+// ClockRate returns how many ticks a second that clock is made of, in Hz, as EAL
+// has measured it. They are counted since the machine was booted; another process
+// may measure a little more or less.
+func ClockRate() uint64 { return uint64(C.gw_clock_rate()) }

@@ -48,6 +48,8 @@ void *gw_alloc(uint64_t bytes, int socket);
 
 // Nanoseconds on the clock that stamps bursts.
 int64_t gw_now(void);
+// Ticks a second of that clock.
+uint64_t gw_clock_rate(void);
 
 // ---- pools of frames
 struct gw_pool; // a struct rte_mempool
