@@ -38,6 +38,7 @@ mtu          = {{.MTU}}
 
 [conntrack]
 flows_per_core = 65536
+keep           = "" # what an earlier lab has left is nothing to this one
 {{range $pool := .Pools}}
 [[pool]]
 name     = "{{.Name}}"

@@ -136,6 +136,7 @@ func config(device string, huge bool) string {
 	line(`huge   = %v`, huge)
 	line(`[conntrack]`)
 	line(`flows_per_core = %d`, most+most/16)
+	line(`keep = ""`) // each begins with none
 	line(`[[port]]`)
 	line(`name         = "bench"`)
 	line(`device       = %q`, device)
