@@ -108,6 +108,6 @@ func (n *node) takeover() metrics.Takeover {
 	for result, tables := range took.Tables {
 		t.Tables[result] = tables
 	}
-	t.Entries = map[string]uint64{"taken": took.Adoption.Taken, "expired": took.Adoption.Expired, "dropped": took.Adoption.Dropped}
+	t.Entries = map[string]uint64{"taken": took.Adoption.Taken, "expired": took.Adoption.Expired, "void": took.Adoption.Void, "dropped": took.Adoption.Dropped}
 	return t
 }

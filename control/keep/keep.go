@@ -180,7 +180,7 @@ func (s *Store) fill() error {
 		return nil
 	}
 	a := s.told.Adoption
-	s.c.Log.Info("connection tables taken over", "tables", s.told.Tables[Taken], "of", s.c.Cores, "entries", a.Taken, "expired", a.Expired, "dropped", a.Dropped)
+	s.c.Log.Info("connection tables taken over", "tables", s.told.Tables[Taken], "of", s.c.Cores, "entries", a.Taken, "expired", a.Expired, "void", a.Void, "dropped", a.Dropped)
 	return s.record.write(&s.owner) // the same numbers, on the clock of now
 }
 

@@ -85,6 +85,7 @@ func (s *Store) takeOver(core int, later conntrack.Tick, good func(uint32) bool)
 	s.files, s.tables = append(s.files, f), append(s.tables, table)
 	s.told.Adoption.Taken += a.Taken
 	s.told.Adoption.Expired += a.Expired
+	s.told.Adoption.Void += a.Void
 	s.told.Adoption.Dropped += a.Dropped
 	return Taken
 }

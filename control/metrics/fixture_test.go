@@ -155,7 +155,7 @@ func newRig(t testing.TB, text string) *rig {
 			}
 		},
 		Takeover: func() Takeover {
-			return Takeover{Tables: map[string]int{"taken": 1, "none": 1}, Entries: map[string]uint64{"taken": 40, "expired": 5, "dropped": 6}, Kept: true}
+			return Takeover{Tables: map[string]int{"taken": 1, "none": 1}, Entries: map[string]uint64{"taken": 40, "expired": 5, "void": 3, "dropped": 6}, Kept: true}
 		},
 		Log: slog.New(slog.NewTextHandler(r.log, nil)),
 	}

@@ -11,7 +11,8 @@ import (
 type Adoption struct {
 	Taken   uint64 // that live on
 	Expired uint64 // that had timed out
-	Dropped uint64 // that cannot be: half written, damaged, or of an endpoint that is not good
+	Void    uint64 // whose value is not good
+	Dropped uint64 // that cannot be: half written, or damaged
 }
 
 // Adopt makes a table of memory in which another process has left one: of as
@@ -61,10 +62,12 @@ func (t *Table) cleanse(l *line, now, later Tick, good func(value uint32) bool, 
 		l[stamps+i] = uint32(stamp)
 		c, age := class(mark>>classShift), now.since(stamp)
 		switch {
-		case c < tcp || c > other || State(mark&stateMask) == Free || age < -slack || !good(l[values+i]):
+		case c < tcp || c > other || State(mark&stateMask) == Free || age < -slack:
 			a.Dropped++
 		case age >= int32(t.timeouts[mark&markMask]):
 			a.Expired++
+		case !good(l[values+i]):
+			a.Void++
 		default:
 			marks |= mark << (markBits * i)
 		}

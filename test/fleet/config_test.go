@@ -39,12 +39,13 @@ kernel    = "gw-wan"
 
 [conntrack]
 flows_per_core = 65536
+keep           = "%s"
 
 [fragments]
 probe = "%v"
 nodes = [`, nodeName(i), nth(node4, i), nth(node6, i), pollCPU, controlCPU,
 		netip.PrefixFrom(nth(node4, i), node4.Bits()), netip.PrefixFrom(nth(node6, i), node6.Bits()),
-		edge4.Addr(), edge6.Addr(), f.fabric, probe)
+		edge4.Addr(), edge6.Addr(), f.fabric, f.keep, probe)
 	for j := range f.shape.nodes {
 		p(`    { name = "%s", address = "%s" },`, nodeName(j), nth(node4, j))
 	}

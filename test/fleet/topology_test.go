@@ -84,6 +84,7 @@ type shape struct {
 	access int    // MTU between the access and the router; 0: 1500
 	fabric int    // MTU of edge and rack; 0: 1600, which bears any tunnel of 1500
 	more   string // of every node's configuration
+	keep   string // where the one node keeps its connection tables; "": nowhere
 
 	// serves is what of a node's configuration tells what it serves, and for
 	// whom; nil: everything.
