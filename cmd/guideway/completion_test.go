@@ -27,6 +27,7 @@ func TestCompletion(t *testing.T) {
 		{"guideway check ''", ""}, // files
 		{"guideway console -", "-c -p"},
 		{"guideway plan a b --j", "--json"},
+		{"guideway setup --", "--config --nic --hugepages --apply --force --undo --json"},
 		{"guideway trace -", "-k --json"},
 		{"guideway completion ''", "bash"},
 		{"guideway version ''", ""},

@@ -31,7 +31,7 @@ func runHelp(e env, args []string) int {
 func overview(w io.Writer) {
 	fmt.Fprint(w, "guideway VERB [ARGUMENTS]\n\n")
 	for _, v := range verbs() {
-		fmt.Fprintf(w, "  %-22s %s\n", v.name+" "+v.args, v.short)
+		fmt.Fprintf(w, "  %-11s %s\n", v.name, v.short)
 	}
 }
 

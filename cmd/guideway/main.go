@@ -1,5 +1,5 @@
 // Command guideway is the operator's side of Guideway. It is pure Go, and needs
-// no DPDK; nor root, but for trace.
+// no DPDK; nor root, but for trace, and for what setup changes.
 //
 // Each verb has a file of its own and one place in [verbs].
 package main
@@ -35,7 +35,7 @@ type verb struct {
 }
 
 func verbs() []verb {
-	return []verb{checkVerb(), planVerb(), consoleVerb(), traceVerb(), completionVerb(), versionVerb(), helpVerb()}
+	return []verb{setupVerb(), checkVerb(), planVerb(), consoleVerb(), traceVerb(), completionVerb(), versionVerb(), helpVerb()}
 }
 
 func main() {

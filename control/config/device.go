@@ -24,19 +24,15 @@ func device(v *value) (string, error) {
 		return "", err
 	}
 	name, args, _ := strings.Cut(s, ",")
-	canonical := name
-	switch m := pciDevice.FindStringSubmatch(name); {
+	canonical, isPCI := PCIAddress(name)
+	switch {
 	case strings.ContainsAny(s, " \t\n"):
 		return "", fmt.Errorf("%q has a space in it: write device and arguments with commas only", s)
-	case m != nil:
-		domain := m[1]
-		if domain == "" {
-			domain = "0000"
-		}
-		canonical = strings.ToLower(domain + ":" + m[2] + ":" + m[3] + "." + m[4])
+	case isPCI:
 	case len(name) > maxDeviceName:
 		return "", fmt.Errorf("the device's name has %d characters: at most %d", len(name), maxDeviceName)
 	case vdevDevice.MatchString(name):
+		canonical = name
 	case kernelName.MatchString(name):
 		return "", fmt.Errorf("%q is the kernel's name of an interface: write its PCI address (ethtool -i %s shows it as bus-info), or \"net_af_xdp0,iface=%s\" to leave it with the kernel", s, name, name)
 	default:
@@ -72,4 +68,24 @@ func driverNeeds(name, args string) error {
 func deviceName(device string) string {
 	name, _, _ := strings.Cut(device, ",")
 	return name
+}
+
+// PCIAddress reads a PCI address as people write it, and returns its one
+// spelling, in full and in lower case.
+func PCIAddress(s string) (address string, ok bool) {
+	m := pciDevice.FindStringSubmatch(s)
+	if m == nil {
+		return "", false
+	}
+	if m[1] == "" {
+		m[1] = "0000"
+	}
+	return strings.ToLower(m[1] + ":" + m[2] + ":" + m[3] + "." + m[4]), true
+}
+
+// PCI is the name of the port's device, and whether that is an address on the
+// PCI bus.
+func (p Port) PCI() (name string, pci bool) {
+	name = deviceName(p.Device)
+	return name, pciDevice.MatchString(name)
 }

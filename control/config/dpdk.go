@@ -16,6 +16,9 @@ type DPDK struct {
 	EALArgs     []string // passed to EAL as they are
 }
 
+// DefaultMemory is [dpdk].memory, in bytes, where a file does not say it.
+const DefaultMemory = 1 << 30
+
 // Idle is what a poll loop does when there is nothing to do.
 type Idle uint8
 
@@ -68,7 +71,7 @@ func readDPDK(s *section) dpdkDraft {
 	d.control, _ = list(s, "control_cpus", cpu)
 	d.distinct(&s.r.report)
 	d.Lcores, d.ControlCPUs = plain(d.lcores), plain(d.control)
-	d.Memory = read(s, "memory", 1<<30, size(64<<20, 1<<40))
+	d.Memory = read(s, "memory", DefaultMemory, size(64<<20, 1<<40))
 	d.Huge = read(s, "huge", true, boolean)
 	d.Idle = read(s, "idle", IdlePoll, oneOf[Idle](idleNames))
 	d.Steering = read(s, "steering", SteeringAuto, oneOf[Steering](steeringNames))

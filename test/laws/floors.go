@@ -33,6 +33,7 @@ var floors = map[string]int{
 	"control/kernel":  4,
 	"control/capture": 4,
 	"control/trace":   4,
+	"control/machine": 4,
 
 	"cmd/guideway-load/options": 4,
 
