@@ -106,9 +106,7 @@ func wanted(f setupFlags) (w machine.Want, from string, err error) {
 	} else {
 		from = path
 		w.Lcores = cfg.DPDK.Lcores
-		if cfg.DPDK.Huge {
-			w.Memory = cfg.DPDK.Memory
-		}
+		w.Memory = cfg.HugeMemory()
 		for _, p := range cfg.Ports {
 			name, pci := p.PCI()
 			w.Ports = append(w.Ports, machine.Port{Name: p.Name, Device: name, PCI: pci})

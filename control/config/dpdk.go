@@ -2,7 +2,10 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
+
+	"guideway/maglev/conntrack"
 )
 
 // DPDK says what of the machine the poll loops get.
@@ -126,4 +129,20 @@ func ealArg(v *value) (string, error) {
 		return "", fmt.Errorf("%q holds two words: write them as two strings", s)
 	}
 	return s, nil
+}
+
+// HugeMemory is how much of hugepages the process takes, in bytes: for
+// [dpdk].memory, and for connection tables where they are kept on hugetlbfs,
+// each of which is a file of whole pages. 0 without [dpdk].huge.
+func (c *Config) HugeMemory() uint64 {
+	if !c.DPDK.Huge {
+		return 0
+	}
+	n := c.DPDK.Memory
+	if strings.HasPrefix(c.Conntrack.Keep, filepath.Dir(UsualKeep(true))+"/") {
+		const page = 2 << 20
+		table := uint64(conntrack.Bytes(c.Conntrack.FlowsPerCore))
+		n += uint64(len(c.DPDK.Lcores)) * ((table+page-1)/page + 1) * page // and one for what is said about it
+	}
+	return n
 }

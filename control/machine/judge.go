@@ -167,7 +167,7 @@ func judgeHugepages(f *Facts, w Want) (findings []Finding) {
 			findings = append(findings, missing(topic, "node %d: %d of %s, but %d are in use by others; %d are wanted", node, has.Total, inBytes(size), others, need).
 				mend(set(poolFile(node, size), strconv.Itoa(total))))
 		default:
-			findings = append(findings, missing(topic, "node %d: %d of %s; %d are wanted for [dpdk].memory of %s", node, has.Total, inBytes(size), need, inBytes(w.Memory)).
+			findings = append(findings, missing(topic, "node %d: %d of %s; %d are wanted, for %s", node, has.Total, inBytes(size), need, inBytes(w.Memory)).
 				mend(set(poolFile(node, size), strconv.Itoa(total))))
 		}
 	}
