@@ -1,6 +1,7 @@
 package lcore
 
 import (
+	"guideway/maglev/fib"
 	"guideway/pmd"
 )
 
@@ -22,38 +23,42 @@ func (w *Worker) encap() {
 // none or does not fit. It returns the index of that item, and of none their
 // number. What it does is what wrap would do.
 func (w *Worker) enclose(at int) int {
-	snapshot := w.snapshot
-	items := w.items[at:w.n]
-	// A burst goes to one port as good as always; its count stays in a register.
-	port := uint16(0)
-	out := &w.out[port]
-	n := out.N
-	done := len(items)
+	tunnels := w.snapshot.Tunnels()
+	for port := 0; ; {
+		out := &w.out[port]
+		n := encloseBurst(w.items[at:w.n], &w.rx.Frames, tunnels, uint16(port), out, out.N)
+		out.N += n
+		at += n
+		if at == w.n || w.items[at].tunnel == noTunnel {
+			return at
+		}
+		to := int(w.snapshot.Tunnel(w.items[at].tunnel).Port)
+		if to == port {
+			return at // too big, or no headroom
+		}
+		port = to
+	}
+}
+
+// encloseEach puts the first items into their tunnels that are not marked
+// noTunnel, fit them, and go out by the given port, and their frames into out, from
+// n on, as far as that has room. It returns how many these are.
+func encloseEach(items []item, frames *[pmd.MaxBurst]*pmd.Frame, tunnels []fib.Tunnel, port uint16, out *pmd.Burst, n int) int {
+	items = items[:min(len(items), pmd.MaxBurst-n)]
 	for i := range items {
 		it := &items[i]
-		if it.tunnel == noTunnel {
-			done = i
-			break
+		if it.tunnel >= uint32(len(tunnels)) { // noTunnel too
+			return i
 		}
-		t, f := snapshot.Tunnel(it.tunnel), w.rx.Frames[it.at%pmd.MaxBurst]
+		t, f := &tunnels[it.tunnel], frames[it.at%pmd.MaxBurst]
 		front := f.Front(int(it.l3))
-		if it.Len > t.MaxInner || front == nil {
-			done = i
-			break
+		if it.Len > t.MaxInner || t.Port != port || front == nil || !f.Recut(int(it.l3)-int(t.Len), int(t.Len)+int(it.Len)) {
+			return i
 		}
-		if t.Port != port {
-			out.N = n
-			port = t.Port
-			out = &w.out[port]
-			n = out.N
-		}
-		f.Recut(int(it.l3)-int(t.Len), int(t.Len)+int(it.Len)) // within the buffer: the header goes there
-		out.Put(n, f)
-		n++
 		t.Write(front, it.Len, it.TOS, it.hash)
+		out.Put(n+i, f)
 	}
-	out.N = n
-	return at + done
+	return len(items)
 }
 
 // A shape is what is known of a packet on its way into a tunnel, for all that

@@ -109,6 +109,7 @@ func (w *Worker) use(p *Program) {
 		w.trace.set(p.Tracing)
 	}
 	w.program, w.snapshot, w.owners = p, p.Snapshot, p.Owners
+	w.destinations = destinations{}
 	if w.owners == nil {
 		w.owners = alone
 	}

@@ -3,9 +3,9 @@ package lcore
 import (
 	"guideway/maglev/conntrack"
 	"guideway/maglev/fib"
-	"guideway/maglev/flow"
 	"guideway/maglev/packet"
 	"guideway/pmd"
+	"guideway/pmd/prefetch"
 )
 
 // parse turns the frames of the burst into items: those that belong to a
@@ -15,11 +15,10 @@ func (w *Worker) parse(port int) {
 	p := &w.ports[port]
 	came := passage{port: uint8(port)}
 	w.n = 0
-	var last destination
 	for at := 0; at < w.rx.N; at++ {
 		if p.VLAN == 0 {
 			from := w.n
-			at = w.usual(at, uint8(port), &last)
+			at = w.usual(at, uint8(port))
 			if p.Steer {
 				w.spread(from)
 			}
@@ -44,67 +43,52 @@ func (w *Worker) parse(port int) {
 // usual makes items of the frames from one on, up to the first that has not the
 // shape that nearly every packet has, or is for no service. It returns the index of
 // that frame, and of none the length of the burst. What it does is what classify
-// would do; it calls next to nothing, so that what it works with stays in
-// registers.
-func (w *Worker) usual(at int, port uint8, last *destination) int {
-	table := w.conntrack
+// would do.
+func (w *Worker) usual(at int, port uint8) int {
+	for {
+		frames := w.rx.Frames[at:w.rx.N]
+		items, lines := w.items[w.n:][:len(frames)], w.lines[w.n:][:len(frames)]
+		n := readBurst(frames, at, items, lines, w.conntrack, &w.destinations, port)
+		w.n += n
+		at += n
+		if at == w.rx.N || !w.learn(w.rx.Frames[at]) {
+			return at
+		}
+	}
+}
+
+// readEach makes items, and says which lines the connection table has of them, of
+// the first frames that have the usual shape and a known destination. It returns
+// how many these are. Of the burst, the first is frame at. items and lines have
+// room for all.
+func readEach(frames []*pmd.Frame, at int, items []item, lines []uintptr, table *conntrack.Table, known *destinations, port uint8) int {
 	seed := table.Seed()
-	frames := w.rx.Frames[at:w.rx.N]
-	items, lines := w.items[w.n:][:len(frames)], w.lines[w.n:][:len(frames)]
 	for i, f := range frames {
 		it := &items[i]
 		if !f.Plain() {
-			frames = frames[:i]
-			break
+			return i
 		}
 		hash, ok := it.key.ReadCommon(f.Bytes(), seed, &it.Common)
-		if !ok || !last.is(&it.key) && !last.find(w.snapshot, &it.key) {
-			frames = frames[:i]
-			break
+		if !ok {
+			return i
 		}
-		it.hash, it.service, it.l3, it.at = hash, last.service, packet.EthernetLen, uint8(at+i)
+		d := known.slot(&it.key)
+		if !d.is(&it.key) {
+			return i
+		}
+		it.hash, it.service, it.l3, it.at = hash, d.service, d.l3, uint8(at+i)
 		it.event, it.port, it.marks = tcpEvents[it.TCPFlags], port, 0
 		lines[i] = table.Line(&it.key, hash)
+		prefetch.Line(lines[i])
 	}
-	w.n += len(frames)
-	return at + len(frames)
-}
-
-// A destination is that of the packet before, and its service: a burst has far
-// more packets than destinations.
-type destination struct {
-	hi, lo  uint64
-	rest    uint32 // port, family and protocol; 0: none, for nothing is of protocol 0
-	service uint16
-}
-
-func restOf(k *flow.Key) uint32 {
-	rest := k.Ports<<16 | uint32(k.Proto)
-	if k.IPv6 {
-		rest |= 1 << 8
-	}
-	return rest
-}
-
-// find makes d that of a key, and tells whether it has a service.
-func (d *destination) find(s *fib.Snapshot, k *flow.Key) bool {
-	id := s.Lookup(k)
-	if id < 0 {
-		return false
-	}
-	d.hi, d.lo, d.rest, d.service = k.DstHi, k.DstLo, restOf(k), uint16(id)
-	return true
-}
-
-// is tells whether a key has that destination.
-func (d *destination) is(k *flow.Key) bool {
-	return (d.lo^k.DstLo)|(d.hi^k.DstHi)|uint64(d.rest^restOf(k)) == 0
+	return len(frames)
 }
 
 // admit makes the item at the end, which classify has filled in, one of the burst.
 func (w *Worker) admit(it *item) {
 	it.hash = w.conntrack.Hash(&it.key)
 	w.lines[w.n] = w.conntrack.Line(&it.key, it.hash)
+	prefetch.Line(w.lines[w.n])
 	w.n++
 }
 

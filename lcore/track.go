@@ -34,29 +34,40 @@ func (w *Worker) track() {
 // returns the index of that item, and of none their number. What it does is what
 // endpoint would do.
 func (w *Worker) known(at int, now conntrack.Tick) int {
-	table, snapshot := w.conntrack, w.snapshot
-	services, endpoints := w.counters.services, w.counters.endpoints
-	items := w.items[at:w.n]
+	c, endpoints := w.counters, w.snapshot.All()
+	services, packets := c.services[:w.snapshot.Services()], c.endpoints[:len(endpoints)] // there are as many, at least
+	return at + trackBurst(w.items[at:w.n], w.lines[at:w.n], w.conntrack, now, endpoints, services, packets)
+}
+
+// trackEach gives their tunnels to the first items that are ordinary packets of
+// flows with an entry and an endpoint that serves, and counts them by service and
+// endpoint. It returns how many these are. lines are the home lines of the items'
+// flows; services and packets have room for what endpoints tell of.
+func trackEach(items []item, lines []uintptr, table *conntrack.Table, now conntrack.Tick, endpoints []fib.Endpoint, services []serviceCounter, packets []uint64) int {
 	for i := range items {
 		it := &items[i]
 		if it.event != conntrack.Data || it.marks != 0 {
-			return at + i
+			return i
 		}
 		value, known := table.Hit(&it.key, it.hash, now, conntrack.Data)
 		if !known {
-			return at + i
+			return i
 		}
-		e, valid := snapshot.Endpoint(fib.Value(value), it.service)
-		if !valid || e.State != fib.Serving || e.Ways == 0 {
-			return at + i // what has been done is what endpoint does, or undoes
+		id := fib.Value(value).ID()
+		if id >= uint32(len(endpoints)) {
+			return i
+		}
+		e := &endpoints[id]
+		if e.Value != fib.Value(value) || e.Service != it.service || e.State != fib.Serving || e.Ways == 0 {
+			return i // what has been done is what endpoint does, or undoes
 		}
 		it.tunnel = e.Way(it.hash)
 		service := &services[it.service]
 		service.packets++
 		service.bytes += uint64(it.Len)
-		endpoints[e.Value.ID()]++
+		packets[id]++
 	}
-	return at + len(items)
+	return len(items)
 }
 
 // count counts a packet for an endpoint that track has not seen.

@@ -45,7 +45,6 @@ import (
 	"guideway/maglev/flow"
 	"guideway/maglev/packet"
 	"guideway/pmd"
-	"guideway/pmd/prefetch"
 )
 
 // A PortQueue is a core's queue on one port.
@@ -111,13 +110,14 @@ type Worker struct {
 	tapRx    *tap    // tap, if it is for what is received
 	tapTx    *tap    // tap, if it is for what is sent
 
-	rx      pmd.Burst             // the burst at hand
-	items   [burst]item           // its frames that are still on their way
-	n       int                   // how many items
-	pieces  [burst]piece          // its fragments
-	np      int                   // how many pieces
-	lines   [prefetch.Max]uintptr // what the next stage reads
-	headers packet.Headers        // of the frame at hand, away from the fast path
+	rx           pmd.Burst      // the burst at hand
+	items        [burst]item    // its frames that are still on their way
+	n            int            // how many items
+	pieces       [burst]piece   // its fragments
+	np           int            // how many pieces
+	lines        [burst]uintptr // what the next stage reads
+	destinations destinations   // known ones, of the program
+	headers      packet.Headers // of the frame at hand, away from the fast path
 
 	drops    pmd.Burst   // frames to free
 	out      []pmd.Burst // tunnelled, by egress port
@@ -215,7 +215,6 @@ func (w *Worker) Turn() int {
 
 // forward takes the burst at hand from its flow keys to the wire.
 func (w *Worker) forward() {
-	prefetch.Lines(&w.lines, w.n)
 	if w.trace.n != 0 {
 		w.noteEntries()
 	}

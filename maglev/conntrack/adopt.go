@@ -64,7 +64,7 @@ func (t *Table) cleanse(l *line, now, later Tick, good func(value uint32) bool, 
 		switch {
 		case c < tcp || c > other || State(mark&stateMask) == Free || age < -slack:
 			a.Dropped++
-		case age >= int32(t.timeouts[mark&markMask]):
+		case age >= int32(t.marks[mark&markMask].timeout):
 			a.Expired++
 		case !good(l[values+i]):
 			a.Void++

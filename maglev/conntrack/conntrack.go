@@ -59,13 +59,14 @@ type Timeouts struct {
 // A Table is the connection table of one core. Its methods are for that core
 // alone.
 type Table struct {
-	lines    []line
-	base     uintptr // address of lines[0], for prefetching
-	v4, v6   family
-	seed     flow.Seed
-	timeouts [1 << markBits]Tick // by mark
-	next     uint32              // where Age goes on
-	stats    Stats               // but Entries, which the families count
+	lines  []line
+	base   uintptr // address of lines[0], for prefetching
+	v4, v6 family
+	seed   flow.Seed
+	marks  [1 << markBits]marking
+	class  [256]uint8 // classes, beside the rest
+	next   uint32     // where Age goes on
+	stats  Stats      // but Entries, which the families count
 }
 
 // Stats are counters since New, but Entries, which is now.
@@ -99,7 +100,7 @@ func New(c Config) (*Table, error) {
 	if c.Flows < 1 || c.Flows > MaxFlows {
 		return nil, fmt.Errorf("conntrack: %d flows, want 1..%d", c.Flows, MaxFlows)
 	}
-	timeouts, err := c.Timeouts.byMark()
+	marks, err := c.Timeouts.byMark()
 	if err != nil {
 		return nil, err
 	}
@@ -116,12 +117,13 @@ func New(c Config) (*Table, error) {
 		return nil, errors.New("conntrack: memory is not aligned to 64 bytes")
 	}
 	return &Table{
-		lines:    lines,
-		base:     base,
-		v4:       newFamily(0, n),
-		v6:       newFamily(n, n),
-		seed:     c.Seed,
-		timeouts: timeouts,
+		lines: lines,
+		base:  base,
+		v4:    newFamily(0, n),
+		v6:    newFamily(n, n),
+		seed:  c.Seed,
+		marks: marks,
+		class: classes,
 	}, nil
 }
 

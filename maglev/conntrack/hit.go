@@ -38,7 +38,7 @@ func (t *Table) Hit(k *flow.Key, h uint64, now Tick, ev Event) (value uint32, kn
 	m := l[meta]
 	shift := markBits * i % 32
 	mark := m >> shift & markMask
-	if mark&classMask != uint32(classes[k.Proto]) || t.expired(mark, l[stamps+i], now) {
+	if mark&classMask != uint32(t.class[k.Proto]) || t.expired(mark, l[stamps+i], now) {
 		return 0, false
 	}
 	l[stamps+i] = uint32(now)

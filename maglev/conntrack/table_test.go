@@ -269,7 +269,7 @@ func TestKeysOfOneLine(t *testing.T) {
 		if _, err := audit(tb); err != nil {
 			t.Fatal(err)
 		}
-		tb.Age(tb.timeouts[uint32(tcp)<<classShift|uint32(Closing)], tb.Lines())
+		tb.Age(tb.marks[uint32(tcp)<<classShift|uint32(Closing)].timeout, tb.Lines())
 		for line, l := range tb.lines {
 			if want := uint32(line) == home; (l[meta] != 0) != want || want && l[meta] != farMask {
 				t.Errorf("line %d of an empty table has meta %#x", line, l[meta])

@@ -22,8 +22,18 @@ func Ticks(nanoseconds int64) Tick { return Tick(nanoseconds >> tickShift) }
 // makes it negative, not long.
 func (now Tick) since(then Tick) int32 { return int32(now - then) }
 
-// byMark returns the timeouts in ticks, rounded up, by mark.
-func (o *Timeouts) byMark() (ticks [1 << markBits]Tick, err error) {
+// A marking is what is to be known of the entries of one mark: two words that lie
+// side by side for the packet path.
+type marking struct {
+	timeout Tick
+	flip    uint32 // what a packet that is Data flips in the mark
+}
+
+// byMark returns the timeouts in ticks, rounded up, and the flips, by mark.
+func (o *Timeouts) byMark() (marks [1 << markBits]marking, err error) {
+	for mark := range marks {
+		marks[mark].flip = change(uint32(mark), Data)
+	}
 	for _, e := range []struct {
 		name    string
 		class   class
@@ -38,16 +48,16 @@ func (o *Timeouts) byMark() (ticks [1 << markBits]Tick, err error) {
 		{"other", other, []State{Unconfirmed, Established, Closing}, o.Other},
 	} {
 		if e.timeout <= 0 || e.timeout > MaxTimeout {
-			return ticks, fmt.Errorf("conntrack: timeout of %s is %v, want more than 0 and at most %v", e.name, e.timeout, MaxTimeout)
+			return marks, fmt.Errorf("conntrack: timeout of %s is %v, want more than 0 and at most %v", e.name, e.timeout, MaxTimeout)
 		}
 		for _, s := range e.states {
-			ticks[uint32(e.class)<<classShift|uint32(s)] = Ticks(int64(e.timeout + 1<<tickShift - 1))
+			marks[uint32(e.class)<<classShift|uint32(s)].timeout = Ticks(int64(e.timeout + 1<<tickShift - 1))
 		}
 	}
-	return ticks, nil
+	return marks, nil
 }
 
 // expired tells whether an entry of that mark and stamp is past its timeout.
 func (t *Table) expired(mark, stamp uint32, now Tick) bool {
-	return now.since(Tick(stamp)) >= int32(t.timeouts[mark&markMask])
+	return now.since(Tick(stamp)) >= int32(t.marks[mark&markMask].timeout)
 }

@@ -129,6 +129,9 @@ func (s *Snapshot) Endpoint(v Value, service uint16) (*Endpoint, bool) {
 	return e, e.Value == v && e.Service == service
 }
 
+// All returns all endpoints by id, to read only.
+func (s *Snapshot) All() []Endpoint { return s.endpoints }
+
 // EndpointOf returns the endpoint that v names, of whatever service, and
 // whether v is still good.
 func (s *Snapshot) EndpointOf(v Value) (*Endpoint, bool) {
@@ -142,6 +145,9 @@ func (s *Snapshot) EndpointOf(v Value) (*Endpoint, bool) {
 
 // Tunnel returns the tunnel with the index that [Path.Way] gave.
 func (s *Snapshot) Tunnel(index uint32) *Tunnel { return &s.tunnels[index] }
+
+// Tunnels returns all tunnels by index, to read only.
+func (s *Snapshot) Tunnels() []Tunnel { return s.tunnels }
 
 // Narrowest returns the length of the longest packet of a family, in bytes, that
 // fits the tunnels to all backends, as far as they have next hops.

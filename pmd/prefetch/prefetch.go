@@ -18,3 +18,6 @@ func Lines(addrs *[Max]uintptr, n int) {
 	}
 	lines(addrs, n)
 }
+
+// Line prefetches one cache line, where there is no burst of them.
+func Line(addr uintptr) { line(addr) }

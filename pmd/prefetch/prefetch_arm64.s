@@ -12,3 +12,9 @@ loop:
 	CBNZ R1, loop
 done:
 	RET
+
+// func line(addr uintptr)
+TEXT ·line(SB), NOSPLIT, $0-8
+	MOVD addr+0(FP), R0
+	PRFM (R0), PLDL1KEEP
+	RET

@@ -6,3 +6,6 @@ package prefetch
 //
 //go:noescape
 func lines(addrs *[Max]uintptr, n int)
+
+// line is in assembly.
+func line(addr uintptr)

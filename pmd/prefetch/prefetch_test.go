@@ -13,6 +13,9 @@ func TestLinesTakesAnyAddressAndCount(t *testing.T) {
 	for n := -1; n <= Max+1; n++ {
 		Lines(&addrs, n)
 	}
+	for _, a := range addrs {
+		Line(a)
+	}
 	if addrs != before {
 		t.Fatal("the vector was written to")
 	}

@@ -1,0 +1,118 @@
+#include "go_asm.h"
+#include "textflag.h"
+
+// func encloseBurst(items []item, frames *[pmd.MaxBurst]*pmd.Frame, tunnels []fib.Tunnel, port uint16, out *pmd.Burst, n int) int
+//
+// SI: item   AX: how many are done   CX: how many there are   BX: frames
+// R8, R9: tunnels   R10: out   R11: port
+TEXT ·encloseBurst(SB), NOSPLIT, $0-88
+	MOVQ    items_base+0(FP), SI
+	MOVQ    items_len+8(FP), CX
+	MOVQ    frames+24(FP), BX
+	MOVQ    tunnels_base+32(FP), R8
+	MOVQ    tunnels_len+40(FP), R9
+	MOVWLZX port+56(FP), R11
+	MOVQ    out+64(FP), R10
+	MOVQ    n+72(FP), DI
+	LEAQ    const_burstFrames(R10)(DI*8), R10
+	MOVL    $const_maxBurst, DX // no more than out has room for
+	SUBQ    DI, DX
+	CMPQ    CX, DX
+	CMOVQGT DX, CX
+	XORL    AX, AX
+
+next:
+	CMPQ    AX, CX
+	JGE     done
+
+	// DX: tunnel, R12: length of the packet
+	MOVL    item_tunnel(SI), DX
+	CMPQ    DX, R9
+	JCC     done // noTunnel too
+	IMUL3Q  $const_tunnelSize, DX, DX
+	ADDQ    R8, DX
+	MOVWLZX (item_Common+const_commonLen)(SI), R12
+	CMPW    R12, const_tunnelMaxInner(DX)
+	JHI     done
+	CMPW    R11, const_tunnelPort(DX)
+	JNE     done
+
+	// DI: frame, R13: where in its buffer the packet begins
+	MOVBLZX item_at(SI), DI
+	ANDL    $(const_maxBurst-1), DI
+	MOVQ    (BX)(DI*8), DI
+	MOVWLZX const_frameOff(DI), R13
+	MOVWLZX item_l3(SI), R15
+	ADDQ    R15, R13
+	CMPQ    R13, $const_frontLen
+	JLT     done
+	LEAQ    (R13)(R12*1), R15
+	MOVWLZX const_frameBufLen(DI), R14
+	CMPQ    R15, R14
+	JGT     done
+
+	// The frame is the header and the packet. R13: address of the packet
+	MOVBLZX const_tunnelLen(DX), R15
+	MOVQ    R13, R14
+	SUBQ    R15, R14
+	MOVW    R14, const_frameOff(DI)
+	ADDQ    R12, R15
+	MOVW    R15, const_frameDataLen(DI)
+	MOVL    R15, const_framePktLen(DI)
+	MOVQ    DI, (R10)(AX*8)
+	ADDQ    const_frameBuf(DI), R13
+
+	MOVUPS  (const_tunnelBlock+0)(DX), X0
+	MOVUPS  (const_tunnelBlock+16)(DX), X1
+	MOVUPS  (const_tunnelBlock+32)(DX), X2
+	MOVUPS  (const_tunnelBlock+48)(DX), X3
+	MOVUPS  X0, -64(R13)
+	MOVUPS  X1, -48(R13)
+	MOVUPS  X2, -32(R13)
+	MOVUPS  X3, -16(R13)
+
+	MOVBLZX (item_Common+const_commonTOS)(SI), DI
+	CMPB    const_tunnelIPv6(DX), $0
+	JNE     six
+
+	ADDL    $const_overhead4, R12
+	MOVL    const_tunnelRest(DX), R15
+	ADDL    DI, R15
+	ADDL    R12, R15
+	MOVL    R15, R14 // fold twice
+	SHRL    $16, R14
+	MOVWLZX R15, R15
+	ADDL    R14, R15
+	MOVL    R15, R14
+	SHRL    $16, R14
+	ADDL    R14, R15
+	NOTL    R15
+	ROLW    $8, R15
+	ROLW    $8, R12
+	MOVB    DI, (1-const_overhead4)(R13)
+	MOVW    R12, (2-const_overhead4)(R13)
+	MOVW    R15, (10-const_overhead4)(R13)
+	ADDQ    $item__size, SI
+	INCQ    AX
+	JMP     next
+
+six:
+	MOVL    item_hash(SI), R15 // flow label: the last 20 bits, and 1 for none
+	ANDL    $0xfffff, R15
+	CMPL    R15, $1
+	ADCL    $0, R15
+	SHLL    $20, DI
+	ORL     DI, R15
+	ORL     $0x60000000, R15
+	BSWAPL  R15
+	MOVL    R15, (0-const_overhead6)(R13)
+	ADDL    $4, R12
+	ROLW    $8, R12
+	MOVW    R12, (4-const_overhead6)(R13)
+	ADDQ    $item__size, SI
+	INCQ    AX
+	JMP     next
+
+done:
+	MOVQ    AX, ret+80(FP)
+	RET
