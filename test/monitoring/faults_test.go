@@ -1,6 +1,7 @@
 package monitoring
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -188,13 +189,13 @@ pools   = ["slow"]
 			rests: true,
 		},
 		{
-			name: "a node dies, and is started again and again", cause: func(s *site) func() {
+			name: "a node dies, and is started again and again, the wrong folder in its file", cause: func(s *site) func() {
 				s.nodes["lb2"].Kill()
 				s.wait("its death to be noticed", func() bool { return s.isFiring("GuidewayNodeSilent lb2") && s.isFiring("GuidewayFleetNodeDown") })
 				for range 3 {
 					seen := s.value("lb2", "process_start_time_seconds")
 					s.nodes["lb2"].Kill()
-					s.launch("lb2", s.config("lb2", ""))
+					s.launch("lb2", strings.Replace(s.config("lb2", ""), "[conntrack]", "[conntrack]\nkeep = \"/sys/flows\"", 1))
 					s.wait("a scrape of lb2 since", func() bool {
 						is := s.value("lb2", "process_start_time_seconds")
 						return is > 0 && is != seen
@@ -202,7 +203,7 @@ pools   = ["slow"]
 				}
 				return func() {}
 			},
-			fires: []string{"GuidewayNodeSilent lb2", "GuidewayFleetNodeDown", "GuidewayRestarted lb2", "GuidewayRestartsAgainAndAgain lb2"},
+			fires: []string{"GuidewayNodeSilent lb2", "GuidewayFleetNodeDown", "GuidewayRestarted lb2", "GuidewayRestartsAgainAndAgain lb2", "GuidewayConnectionsNotKept lb2"},
 			rests: true,
 		},
 	},

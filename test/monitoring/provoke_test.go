@@ -50,6 +50,9 @@ var healthy = map[string]course{
 	`guideway_conntrack_events_total{core="2",event="insert"}`:            grows(300),
 	`guideway_conntrack_events_total{core="2",event="full"}`:              always(0),
 	`guideway_conntrack_events_total{core="2",event="evict"}`:             always(0),
+	`guideway_conntrack_kept`:                                             always(1),
+	`guideway_conntrack_takeover_total{result="taken"}`:                   always(2),
+	`guideway_conntrack_takeover_total{result="off"}`:                     always(0),
 	`guideway_fragments_events_total{core="2",event="first"}`:             grows(20),
 	`guideway_fragments_events_total{core="2",event="followed"}`:          grows(40),
 	`guideway_fragments_events_total{core="2",event="kept"}`:              grows(5),
@@ -195,5 +198,11 @@ var cases = []provoked{
 	{name: "a stranger", changes: verdict("stranger"), alerts: fires("GuidewayStrangeRedirects")},
 	{name: "an odd redirect", changes: verdict("bad_redirect"), alerts: fires("GuidewayStrangeRedirects")},
 	{name: "no room for flows", changes: one(`guideway_conntrack_events_total{core="2",event="full"}`, speeds(0, 4)), alerts: fires("GuidewayConntrackFull")},
+	{name: "tables are not kept", changes: one(`guideway_conntrack_kept`, turns(1, 0)), alerts: fires("GuidewayConnectionsNotKept")},
+	{name: "and nobody wants it", changes: map[string]course{
+		`guideway_conntrack_kept`:                           turns(1, 0),
+		`guideway_conntrack_takeover_total{result="taken"}`: turns(2, 0),
+		`guideway_conntrack_takeover_total{result="off"}`:   turns(0, 2),
+	}},
 	{name: "a SYN flood", changes: one(`guideway_conntrack_events_total{core="2",event="evict"}`, speeds(0, 4)), alerts: fires("GuidewayConntrackEvicts")},
 }
