@@ -28,6 +28,7 @@ func TestCompletion(t *testing.T) {
 		{"guideway console -", "-c -p"},
 		{"guideway plan a b --j", "--json"},
 		{"guideway setup --", "--config --nic --hugepages --apply --force --undo --json"},
+		{"guideway doctor --b", "--backend"},
 		{"guideway trace -", "-k --json"},
 		{"guideway completion ''", "bash"},
 		{"guideway version ''", ""},

@@ -105,12 +105,8 @@ func wanted(f setupFlags) (w machine.Want, from string, err error) {
 		return w, "", fmt.Errorf("%w\n(guideway check %s)", err, path)
 	} else {
 		from = path
-		w.Lcores = cfg.DPDK.Lcores
-		w.Memory = cfg.HugeMemory()
-		for _, p := range cfg.Ports {
-			name, pci := p.PCI()
-			w.Ports = append(w.Ports, machine.Port{Name: p.Name, Device: name, PCI: pci})
-		}
+		w = wantOf(cfg)
+		w.PageSize, w.Force = f.page, f.force
 	}
 	if len(f.nics) > 0 {
 		w.Ports = nil
@@ -123,6 +119,16 @@ func wanted(f setupFlags) (w machine.Want, from string, err error) {
 		w.Ports = append(w.Ports, machine.Port{Name: address, Device: address, PCI: true})
 	}
 	return w, from, nil
+}
+
+// wantOf is what a configuration asks of the machine.
+func wantOf(cfg *config.Config) machine.Want {
+	w := machine.Want{Lcores: cfg.DPDK.Lcores, Memory: cfg.HugeMemory()}
+	for _, p := range cfg.Ports {
+		name, pci := p.PCI()
+		w.Ports = append(w.Ports, machine.Port{Name: p.Name, Device: name, PCI: pci})
+	}
+	return w
 }
 
 // A setup is one run.

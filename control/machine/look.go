@@ -64,11 +64,7 @@ func lookCPUs(t tree) (c CPUs, nodes []int) {
 }
 
 func (f *Facts) lookHugepages(t tree) {
-	for line := range strings.Lines(t.text("proc/meminfo")) {
-		if rest, ok := strings.CutPrefix(line, "Hugepagesize:"); ok {
-			f.DefaultPage = parseSize(strings.ReplaceAll(strings.TrimSpace(rest), " ", ""))
-		}
-	}
+	f.DefaultPage = parseSize(strings.ReplaceAll(field(t.text("proc/meminfo"), "Hugepagesize"), " ", ""))
 	for _, node := range f.Nodes {
 		dir := poolFolder(t, node)
 		for _, name := range t.names(dir) {

@@ -48,6 +48,19 @@ type route struct {
 	Ways []struct {
 		Dev string `json:"dev"`
 	} `json:"nexthops"`
+	Metrics []struct {
+		MSS int `json:"advmss"`
+	} `json:"metrics"`
+}
+
+// mss is the segment size that clients are asked for; 0: as the interface has it.
+func (r *route) mss() int {
+	for _, m := range r.Metrics {
+		if m.MSS > 0 {
+			return m.MSS
+		}
+	}
+	return 0
 }
 
 // devices that it leads out by.

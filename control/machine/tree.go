@@ -81,6 +81,16 @@ func uncommented(text string) (lines []string) {
 	return lines
 }
 
+// field is a value of a file of lines "KEY: VALUE".
+func field(text, key string) string {
+	for line := range strings.Lines(text) {
+		if k, v, ok := strings.Cut(line, ":"); ok && k == key {
+			return strings.TrimSpace(v)
+		}
+	}
+	return ""
+}
+
 // ParseCPUs reads what the kernel writes as "0-3,8".
 func ParseCPUs(s string) (cpus []int) {
 	for part := range strings.SplitSeq(strings.TrimSpace(s), ",") {
