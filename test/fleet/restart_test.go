@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -74,7 +75,7 @@ func restarts(t *testing.T, keep string, times int) *restarting {
 	var changing rack
 	changing.reset()
 	r := &restarting{restarts: times, stop: make(chan struct{}), at: map[string]int{}, last: make([]time.Time, restartClients*len(vips))}
-	r.f = start(t, shape{nodes: 1, keep: keep, serves: func(int) string { return changing.config() }})
+	r.f = start(t, shape{nodes: 1, keep: keep, serves: func(int) string { return checked(changing.config()) }})
 	for i := range restartClients * len(vips) {
 		r.wg.Go(func() { r.keepOn(i) })
 	}
@@ -105,6 +106,13 @@ func restarts(t *testing.T, keep string, times int) *restarting {
 		times, len(r.broken), r.opened, r.unopened, r.pages, r.waited.Round(time.Millisecond),
 		(r.down / time.Duration(times)).Round(time.Millisecond), r.longest.Round(time.Millisecond), r.entries, r.dropped)
 	return r
+}
+
+// checked has all that is served over backends checked. A new process knows of none
+// yet that it is well, and sends them what they have had.
+func checked(services string) string {
+	return strings.ReplaceAll(services, "name     = \"over", "check    = \"web\"\nname     = \"over") +
+		"\n[[check]]\nname     = \"web\"\ntype     = \"http\"\ninterval = \"1s\"\ntimeout  = \"1s\"\nrise     = 1\nfall     = 10\n"
 }
 
 // restart ends the node's process, and starts the next with the configuration of
