@@ -17,6 +17,7 @@ import (
 	"guideway/control/console"
 	"guideway/control/health"
 	"guideway/control/kernel"
+	"guideway/control/metrics"
 	"guideway/control/plan"
 	"guideway/control/trace"
 	"guideway/lcore"
@@ -34,6 +35,9 @@ type Operator struct {
 	Started time.Time
 
 	Capturer *capture.Capturer
+
+	// Takeover says what became of the connection tables of the process before.
+	Takeover func() metrics.Takeover
 }
 
 // The console holds the Operator to this.
@@ -51,9 +55,11 @@ func (o Operator) Status() console.Status {
 	s := o.Manager.Status()
 	m := o.Manager.Metrics()
 	draining, unhealthy := o.announcer.why()
+	tables := o.Takeover()
 	return console.Status{
 		Path: o.o.Path, Config: s.Config, Warnings: s.Warnings, Plan: s.Plan, Planned: s.Planned, Since: s.Since,
 		Reloads: m.Reloads, LastError: s.LastError, Overrides: s.Overrides, Draining: draining, Unhealthy: unhealthy,
+		Kept: tables.Kept, TakenOver: tables.Entries["taken"],
 	}
 }
 

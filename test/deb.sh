@@ -83,7 +83,7 @@ pools   = ["web"]
 [metrics]
 listen = ""
 END
-# As the unit has it: systemd makes this folder, and takes it away.
+# As the unit has it: systemd makes this folder.
 mkdir "$root/run/guideway"
 unshare --net chroot "$root" env RUNTIME_DIRECTORY=/run/guideway timeout -s TERM -k 20 15 guidewayd --config /tmp/tap.toml --state /var/lib/guideway >"$root/tmp/log" 2>&1 || [[ $? == 124 ]] || { cat "$root/tmp/log"; false; }
 grep -q 'msg=forwarding' "$root/tmp/log" && grep -q 'every frame is back' "$root/tmp/log" || { cat "$root/tmp/log"; false; }

@@ -100,7 +100,7 @@ func run(path, state string, log *slog.Logger) (err error) {
 	}
 	defer server.Close()
 	operator := control.Operator{
-		Manager: manager, Build: version, DPDK: dpdk.Version(), Devices: node.allPorts(), Started: time.Now(), Capturer: node.capturer(),
+		Manager: manager, Build: version, DPDK: dpdk.Version(), Devices: node.allPorts(), Started: time.Now(), Capturer: node.capturer(), Takeover: node.takeover,
 	}
 	door, err := console.Serve(console.Options{
 		Listen: cfg.Console.Listen, Node: operator, Settings: func() config.Console { return manager.Status().Config.Console }, Log: log,

@@ -104,6 +104,7 @@ func (f *fake) Status() Status {
 	return Status{
 		Path: "/etc/guideway/guideway.toml", Config: f.config, Warnings: f.warnings, Plan: f.plan, Planned: 1500 * time.Microsecond, Since: began.Add(time.Hour),
 		Reloads: map[string]uint64{"success": 3, "rejected": 1, "late": 0}, Overrides: overrides, Draining: f.draining,
+		Kept: true, TakenOver: 321,
 	}
 }
 

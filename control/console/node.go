@@ -95,6 +95,9 @@ type Status struct {
 	Overrides map[plan.Target]plan.Override
 	Draining  bool   // the node is: DrainNode
 	Unhealthy string // why the watchdog has withdrawn everything; "": it has not
+
+	Kept      bool   // the next process goes on with the connection tables
+	TakenOver uint64 // flows that this one had from the process before
 }
 
 // A Port is a port or a port's kernel interface.

@@ -234,7 +234,7 @@ got no entry: both are forwarded by the lookup table.`,
 				return nil, err
 			}
 			s := c.look()
-			a := &conntrackList{Flows: s.Config.Conntrack.FlowsPerCore, Cores: perCores(&s, func(r *lcore.Report) conntrackStats { return conntrackStats(r.Conntrack) })}
+			a := &conntrackList{Flows: s.Config.Conntrack.FlowsPerCore, Kept: s.Kept, TakenOver: s.TakenOver, Cores: perCores(&s, func(r *lcore.Report) conntrackStats { return conntrackStats(r.Conntrack) })}
 			a.Note = s.note
 			return a, nil
 		},
@@ -253,12 +253,19 @@ type conntrackStats struct {
 
 type conntrackList struct {
 	Noted
-	Flows int                       `json:"flows_per_core"`
-	Cores []perCore[conntrackStats] `json:"cores"`
+	Flows     int                       `json:"flows_per_core"`
+	Kept      bool                      `json:"kept"`
+	TakenOver uint64                    `json:"taken_over"`
+	Cores     []perCore[conntrackStats] `json:"cores"`
 }
 
 func (a *conntrackList) text(p *page) {
 	a.Noted.text(p)
+	if a.Kept {
+		p.line("the next process goes on with these tables; this one has taken over %s flows", count(a.TakenOver))
+	} else {
+		p.line("these tables end with the process; see [conntrack].keep")
+	}
 	t := newTable(">CPU", ">ENTRIES", ">OF", ">FULL TO", ">INSERTED", ">MOVED", ">EXPIRED", ">EVICTED", ">FULL")
 	for _, c := range a.Cores {
 		s := c.Stats
