@@ -3,12 +3,9 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
-	"guideway/control/config"
 	"guideway/control/machine"
-	"guideway/maglev/packet"
 )
 
 // A doctor collects findings.
@@ -21,7 +18,7 @@ func (d *doctor) find(s machine.Severity, topic, advice, text string, args ...an
 // judgeNode says what is wrong, or fine, with a node by what it says itself.
 func judgeNode(a nodeAnswers) []machine.Finding {
 	d := &doctor{}
-	d.find(machine.Fine, "guidewayd", "", "%s with DPDK %s, on %s since %s", a.version.Version, a.version.DPDK, a.version.Node, a.version.Started.Format("2006-01-02 15:04:05"))
+	d.find(machine.Fine, "guidewayd", "", "%s with %s, on %s since %s", a.version.Version, a.version.DPDK, a.version.Node, a.version.Started.Format("2006-01-02 15:04:05"))
 	d.config(a)
 	d.cores(a)
 	d.ports(a)
@@ -230,29 +227,4 @@ func (d *doctor) counters(a nodeAnswers) {
 		}
 	}
 	d.find(machine.Fine, "traffic", "", "%d packets forwarded in %s", forwarded, between)
-}
-
-// judgeOverhead holds the MTUs of ports against what tunnels add.
-func judgeOverhead(cfg *config.Config) []machine.Finding {
-	const usual = 1500
-	add := 0
-	for _, v := range cfg.VIPs {
-		for _, b := range cfg.Backends(v) {
-			n := packet.IPv4Len + packet.GRELen
-			if b.Address.Is6() {
-				n = packet.IPv6Len + packet.GRELen
-			}
-			add = max(add, n)
-		}
-	}
-	d := &doctor{}
-	short := slices.DeleteFunc(slices.Clone(cfg.Ports), func(p config.Port) bool { return p.MTU >= usual+add })
-	for _, p := range short {
-		d.find(machine.Note, fmt.Sprintf("port %q", p.Name), "docs/icmp-mtu.md; or have backends ask for smaller segments (docs/backends.md)",
-			"MTU %d: full-size packets of clients (%d) and their tunnel (%d) do not fit", p.MTU, usual, add)
-	}
-	if len(short) == 0 {
-		d.find(machine.Fine, "MTU", "", "full-size packets fit into their tunnels")
-	}
-	return d.findings
 }

@@ -109,7 +109,7 @@ func examineNode(f doctorFlags) ([]machine.Finding, error) {
 		found.Steps = nil // it runs: guideway setup is for before
 		findings = append(findings, found)
 	}
-	return append(findings, judgeOverhead(cfg)...), nil
+	return findings, nil
 }
 
 // askNode asks all that is judged.

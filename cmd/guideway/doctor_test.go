@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"guideway/control/config"
 	"guideway/control/console"
 	"guideway/control/machine"
 	"guideway/lcore"
@@ -113,18 +112,6 @@ func TestMeaningsAreOfVerdicts(t *testing.T) {
 	for name := range meanings {
 		if !known[name] {
 			t.Errorf("no verdict is called %q", name)
-		}
-	}
-}
-
-func TestJudgeOverhead(t *testing.T) {
-	for mtu, want := range map[string]string{"1523": `note     port "wan": MTU 1523: full-size packets of clients (1500) and their tunnel (24) do not fit`, "1524": "ok       MTU"} {
-		cfg, _, err := config.Parse("x", []byte(strings.Replace(good, "1524", mtu, 1)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := written(judgeOverhead(cfg)); !strings.Contains(got, want) {
-			t.Errorf("MTU %s:\n%s", mtu, got)
 		}
 	}
 }

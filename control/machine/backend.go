@@ -13,7 +13,7 @@ type Backend struct {
 	Tunnels   []Tunnel           `json:"tunnels"`
 	Addresses []Address          `json:"addresses"`          // global ones, of all interfaces
 	Settings  map[string]string  `json:"settings"`           // below net, of interfaces: "ipv4/conf/all/rp_filter"
-	Ways      map[netip.Addr]Way `json:"ways"`               // to each load balancer
+	Ways      map[netip.Addr]Way `json:"ways"`               // to each load balancer that there is one to
 	MSS       map[string]int     `json:"advmss"`             // family -> the smallest advmss of its default routes; 0: one has none
 	Listening []netip.AddrPort   `json:"listening"`          // TCP
 	Firewall  []string           `json:"firewall,omitempty"` // input chains that drop by default
@@ -73,8 +73,7 @@ func LookBackend(s Source, from []netip.Addr) *Backend {
 		}
 	}
 	for _, node := range from {
-		ways, err := ask[route](s, "-j", "route", "get", node.String())
-		unknown(err)
+		ways, _ := ask[route](s, "-j", "route", "get", node.String()) // ip fails where there is none
 		for _, w := range ways {
 			b.Ways[node] = Way{w.Dev, mtu[w.Dev]}
 		}

@@ -22,6 +22,17 @@ func JudgeBackend(b *Backend, vips, from []netip.Addr) (findings []Finding) {
 		findings = append(findings, judgeVIP(b, v, tunnels)...)
 	}
 	findings = append(findings, judgeARP(b, vips)...)
+	for _, node := range from {
+		if _, ok := b.Ways[node]; !ok && len(b.Unknown) == 0 {
+			findings = append(findings, note("route", "there is none to load balancer %s: its checks get no answer", node))
+		}
+	}
+	for _, t := range tunnels {
+		if !t.Remote.IsValid() && !t.Local.IsValid() {
+			findings = append(findings, note(t.Name, "takes tunnels from anybody to any address of this machine").
+				advise("one for each load balancer lets nobody else reach the VIPs past the firewall: %s", script))
+		}
+	}
 	findings = append(findings, judgeMTU(b, vips, from)...)
 	return append(findings, judgeFirewall(b))
 }

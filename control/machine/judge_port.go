@@ -145,6 +145,9 @@ func judgeCard(f *Facts, w Want, n *NIC, topic string) Finding {
 	if len(uses) > 0 {
 		found.Text += "; it carries " + strings.Join(uses, ", ") + ", and is taken by force"
 	}
+	if addresses := n.addresses(); addresses != "" {
+		found.Text += "; " + addresses + " go with it"
+	}
 	var steps []Step
 	if !f.VFIO.Ready {
 		steps = append(steps, command("modprobe", vfio))

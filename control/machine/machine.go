@@ -7,6 +7,9 @@
 package machine
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -24,9 +27,18 @@ type Source struct {
 func Here() Source {
 	return Source{
 		Files: os.DirFS("/"),
-		Run:   func(argv ...string) ([]byte, error) { return exec.Command(argv[0], argv[1:]...).Output() },
+		Run:   output,
 		SSH:   os.Getenv("SSH_CONNECTION"),
 	}
+}
+
+// output runs a command; what it complains of is in the error.
+func output(argv ...string) ([]byte, error) {
+	out, err := exec.Command(argv[0], argv[1:]...).Output()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && len(exit.Stderr) > 0 {
+		err = fmt.Errorf("%w: %s", err, bytes.TrimSpace(exit.Stderr))
+	}
+	return out, err
 }
 
 // Facts is what a machine is. What could not be read is empty, and named in

@@ -74,12 +74,13 @@ func (r *route) devices() []string {
 
 // ask runs ip, whose answer is JSON.
 func ask[T any](s Source, args ...string) (list []T, err error) {
-	out, err := s.Run(append([]string{"ip"}, args...)...)
+	args = append([]string{"ip"}, args...)
+	out, err := s.Run(args...)
 	if err == nil && len(out) > 0 {
 		err = json.Unmarshal(out, &list)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("ip %s: %w", strings.Join(args, " "), err)
+		return nil, fmt.Errorf("%s: %w", strings.Join(args, " "), err)
 	}
 	return list, nil
 }
@@ -154,10 +155,7 @@ func (f *Facts) sessions(s Source, all []link) map[string][]netip.Addr {
 				}
 			}
 		}
-		way, err := ask[route](s, "-j", "route", "get", peer.String())
-		if err != nil {
-			f.Unknown = append(f.Unknown, err.Error())
-		}
+		way, _ := ask[route](s, "-j", "route", "get", peer.String()) // no way: none is needed
 		for _, r := range way {
 			found[r.Dev] = append(found[r.Dev], peer)
 		}

@@ -103,6 +103,17 @@ func (n *NIC) Uses() (uses []string) {
 	return uses
 }
 
+// addresses are those of its interfaces and of what stands on them.
+func (n *NIC) addresses() string {
+	var all []string
+	for _, i := range n.Interfaces {
+		for _, a := range i.Addresses {
+			all = append(all, a.String())
+		}
+	}
+	return strings.Join(all, ", ")
+}
+
 // names are the NIC's interfaces with what stands on them.
 func (n *NIC) names() string {
 	var names []string

@@ -9,7 +9,7 @@ import (
 // A Process is a guidewayd that runs here.
 type Process struct {
 	PID     int     `json:"pid"`
-	Locked  uint64  `json:"memlock_bytes"` // its limit; [Unlimited]
+	Locked  uint64  `json:"memlock_bytes"` // its limit; [Unlimited], also of one with CAP_IPC_LOCK
 	Threads [][]int `json:"threads"`       // the CPUs that each may run on
 }
 
@@ -21,6 +21,10 @@ func LookProcess(s Source, pid int) (p Process, ok bool) {
 		return p, false
 	}
 	p = Process{PID: pid, Locked: locked(t.text(dir + "/limits"))}
+	const lock = 1 << 14 // CAP_IPC_LOCK: vfio then does not count
+	if can, err := strconv.ParseUint(field(t.text(dir+"/status"), "CapEff"), 16, 64); err == nil && can&lock != 0 {
+		p.Locked = Unlimited
+	}
 	for _, id := range t.names(dir + "/task") {
 		p.Threads = append(p.Threads, ParseCPUs(field(t.text(dir+"/task/"+id+"/status"), "Cpus_allowed_list")))
 	}

@@ -23,6 +23,10 @@ func TestProcess(t *testing.T) {
 	if !ok || p.Locked != 64<<20 || len(p.Threads) != 2 {
 		t.Fatalf("%+v", p)
 	}
+	tree["proc/812/status"] = file("Name:\tguidewayd\nCapEff:\t000001ffffffffff\n")
+	if free, _ := LookProcess(s, 812); free.Locked != Unlimited {
+		t.Errorf("locks %d with CAP_IPC_LOCK", free.Locked)
+	}
 	card := []Port{{Name: "wan", Device: "0000:3b:00.0", PCI: true}}
 	for _, c := range []struct {
 		name string

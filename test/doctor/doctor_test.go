@@ -134,7 +134,7 @@ func TestNode(t *testing.T) {
 	wait(t, func() string { status, out = run(t, "", "--config", filepath.Join(dir, "guideway.toml")); return out }, "withdrawn: 0 of 1")
 	expect(t, out, "ok       guidewayd: ", "ok       poll loops: all 1 answer", `ok       port "wan": link is up, MTU 1500`,
 		`MISSING  VIP "www": withdrawn: 0 of 1 backends are healthy`, `note     backend 198.51.100.1: down by check "web" (tcp, direct): `,
-		"ok       lcores: each poll loop is bound to its CPU (1)", `note     port "wan": MTU 1500: full-size packets of clients (1500) and their tunnel (24) do not fit`,
+		"ok       lcores: each poll loop is bound to its CPU (1)", `port "wan": mtu 1500 leaves no room for the tunnel`,
 		"ok       traffic: ")
 	if status != 1 {
 		t.Errorf("status %d:\n%s", status, out)
