@@ -3,8 +3,6 @@ package config
 import (
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -81,30 +79,4 @@ func routerID(v *value) (netip.Addr, error) {
 		return netip.Addr{}, fmt.Errorf("%q is no router ID: write it as an IPv4 address, but not 0.0.0.0", s)
 	}
 	return a, nil
-}
-
-// secretFile accepts the absolute path of a file that can be read now. The
-// secret itself is read by who uses it.
-func secretFile(v *value) (string, error) {
-	path, err := text(v)
-	if err != nil {
-		return "", err
-	}
-	if !filepath.IsAbs(path) {
-		return "", fmt.Errorf("%q is relative: a daemon has no directory of its own, write the path from /", path)
-	}
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() {
-		return "", fmt.Errorf("%q is not a file", path)
-	}
-	if err == nil {
-		var f *os.File
-		if f, err = os.Open(path); err == nil {
-			err = f.Close()
-		}
-	}
-	if pe, ok := err.(*os.PathError); ok {
-		return "", fmt.Errorf("%q cannot be read: %v", path, pe.Err)
-	}
-	return path, err
 }

@@ -58,7 +58,7 @@ func readPeer(s *section, own uint32) peerDraft {
 	p.portAt = s.place("port")
 	p.LocalAddress = read(s, "local_address", netip.Addr{}, host)
 	p.Passive = read(s, "passive", false, boolean)
-	p.PasswordFile = read(s, "password_file", "", optional(secretFile))
+	p.PasswordFile = secret(s, "password_file")
 	p.HoldTime = read(s, "hold_time", 9*time.Second, wholeSeconds(3*time.Second))
 	p.Keepalive = read(s, "keepalive", (p.HoldTime / 3).Truncate(time.Second), wholeSeconds(time.Second))
 	p.ConnectRetry = read(s, "connect_retry", 5*time.Second, wholeSeconds(minConnectRetry))

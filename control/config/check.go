@@ -149,10 +149,10 @@ func (c *Check) readQuestion(s *section) {
 func (c *Check) readTLS(s *section) {
 	c.TLS = read(s, "tls", false, boolean)
 	c.ServerName = read(s, "server_name", "", optional(serverName))
-	c.CAFile = read(s, "ca_file", "", optional(secretFile))
+	c.CAFile = read(s, "ca_file", "", optional(readable))
 	c.Insecure = read(s, "insecure", false, boolean)
-	c.CertFile = read(s, "cert_file", "", optional(secretFile))
-	c.KeyFile = read(s, "key_file", "", optional(secretFile))
+	c.CertFile = read(s, "cert_file", "", optional(readable))
+	c.KeyFile = secret(s, "key_file")
 	if c.CAFile != "" {
 		if pem, err := os.ReadFile(c.CAFile); err != nil || !x509.NewCertPool().AppendCertsFromPEM(pem) {
 			s.fault(s.place("ca_file"), "ca_file", fmt.Sprintf("%q holds no certificate in PEM", c.CAFile))

@@ -17,7 +17,7 @@ type Console struct {
 func readConsole(s *section) Console {
 	c := Console{
 		Listen:       read(s, "listen", Listen{}, optional(tcpOrUnix)),
-		PasswordFile: read(s, "password_file", "", optional(secretFile)),
+		PasswordFile: secret(s, "password_file"),
 		Sessions:     read(s, "sessions", 16, number[int](1, 256)),
 		IdleTimeout:  read(s, "idle_timeout", 10*time.Minute, span(10*time.Second, 24*time.Hour)),
 	}

@@ -8,7 +8,7 @@ type Trace struct {
 
 func readTrace(s *section) Trace {
 	t := Trace{
-		KeyFile: read(s, "key_file", "", optional(secretFile)),
+		KeyFile: secret(s, "key_file"),
 		Rate:    read(s, "rate", 200, number[int](1, 10_000)),
 	}
 	if s.has("rate") && !s.has("key_file") {

@@ -103,8 +103,9 @@ type Peer struct {
 func Handler(s Source) http.Handler {
 	return promhttp.HandlerFor(newRegistry(&collector{Source: s, sys: os.DirFS("/sys"), proc: os.DirFS("/proc/self")}),
 		promhttp.HandlerOpts{
-			ErrorLog:      slog.NewLogLogger(s.Log.Handler(), slog.LevelError),
-			ErrorHandling: promhttp.ContinueOnError,
+			ErrorLog:            slog.NewLogLogger(s.Log.Handler(), slog.LevelError),
+			ErrorHandling:       promhttp.ContinueOnError,
+			MaxRequestsInFlight: maxScrapes,
 		})
 }
 

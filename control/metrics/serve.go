@@ -13,6 +13,15 @@ import (
 	"guideway/control/config"
 )
 
+// What a client may cost. Any that can connect is served, and a scrape asks every
+// core for a report.
+const (
+	maxScrapes = 8                // at a time; more are told to come again (503)
+	readLimit  = 5 * time.Second  // for a request to be said
+	writeLimit = 30 * time.Second // for an answer to be made and taken
+	maxHeader  = 16 << 10         // bytes
+)
+
 // A Server serves /metrics.
 type Server struct {
 	http     *http.Server
@@ -34,7 +43,9 @@ func Serve(at config.Listen, s Source) (*Server, error) {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "guidewayd "+s.Version+": the metrics are at /metrics")
 	})
-	server := &Server{listener: listener, http: &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute}}
+	server := &Server{listener: listener, http: &http.Server{
+		Handler: mux, ReadTimeout: readLimit, WriteTimeout: writeLimit, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader,
+	}}
 	go func() {
 		if err := server.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.Log.Error("metrics are not served any more", "error", err)
