@@ -51,6 +51,9 @@ bench: install-test ## benchmarks COUNT=6 times into bench/, compared with bench
 	BENCH_ROUNDS=$(COUNT) BENCH_FIGURES=$(CURDIR)/bench go test $(ALONE) -timeout=60m -v -run=Whole ./test/bench | tee -a bench/$(VERSION).txt
 	go tool benchstat $$(ls -tr bench/*.txt | tail -n 2)
 
+vuln: ## known vulnerabilities of what is linked in, by govulncheck; fails where vuln.go.dev cannot be reached
+	go run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
+
 lint: install-build check ## gofmt, go vet, staticcheck, and the laws of the house
 
 deb: install-deb compile ## the Debian package into bin/
@@ -77,4 +80,4 @@ install-%:
 
 # The order of prerequisites is meant, with -j too.
 .NOTPARALLEL:
-.PHONY: help run build test race fuzz soak claims bench lint deb test-deb clean check compile
+.PHONY: help run build test race fuzz soak claims bench vuln lint deb test-deb clean check compile

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -67,7 +68,7 @@ type Daemon struct {
 // what it said.
 func Run(t testing.TB, dir, config string) (code int, log string) {
 	t.Helper()
-	d := launch(t, "", dir, config)
+	d := launch(t, "", nil, dir, config)
 	select {
 	case <-d.exit:
 	case <-time.After(startLimit):
@@ -82,12 +83,12 @@ func Run(t testing.TB, dir, config string) (code int, log string) {
 // stopped with the test, if not before.
 func Start(t testing.TB, dir, config string, env ...string) *Daemon {
 	t.Helper()
-	d := launch(t, "", dir, config, env...)
+	d := launch(t, "", nil, dir, config, env...)
 	d.WaitLog(`msg=forwarding`)
 	return d
 }
 
-func launch(t testing.TB, netns, dir, config string, env ...string) *Daemon {
+func launch(t testing.TB, netns string, by []string, dir, config string, env ...string) *Daemon {
 	t.Helper()
 	bin, err := build()
 	if err != nil {
@@ -95,7 +96,7 @@ func launch(t testing.TB, netns, dir, config string, env ...string) *Daemon {
 	}
 	d := &Daemon{t: t, netns: netns, log: &logBuffer{}, config: filepath.Join(dir, "guideway.toml"), exit: make(chan struct{})}
 	d.Write(config)
-	argv := []string{bin, "--config", d.config, "--state", filepath.Join(dir, "state")}
+	argv := append(slices.Clone(by), bin, "--config", d.config, "--state", filepath.Join(dir, "state"))
 	if netns != "" {
 		// ip becomes guidewayd: the process id stays, and so does Pdeathsig.
 		argv = append([]string{"ip", "netns", "exec", netns}, argv...)

@@ -17,7 +17,14 @@ import (
 // in /run/netns, and does not wait until it forwards.
 func LaunchIn(t testing.TB, netns, dir, config string) *Daemon {
 	t.Helper()
-	return launch(t, netns, dir, config)
+	return launch(t, netns, nil, dir, config)
+}
+
+// LaunchBy is LaunchIn by a command that takes rights away and then becomes the
+// one that is behind it, as setpriv does.
+func LaunchBy(t testing.TB, by []string, netns, dir, config string) *Daemon {
+	t.Helper()
+	return launch(t, netns, by, dir, config)
 }
 
 // Inside calls do on a thread that is inside a network namespace meanwhile.
