@@ -84,7 +84,7 @@ func (c chance) frame() (*pmd.Frame, []byte) {
 
 // TestReadBurst: the assembly finds what readEach finds.
 func TestReadBurst(t *testing.T) {
-	table, _ := chanceTable(t)
+	table, _ := chanceTable(t, 100)
 	for seed := range uint64(20000) {
 		c := chance{rand.New(rand.NewPCG(seed, 1))}
 		var known destinations
@@ -123,9 +123,9 @@ func TestReadBurst(t *testing.T) {
 }
 
 // chanceTable returns a small table and its memory.
-func chanceTable(t testing.TB) (*conntrack.Table, []byte) {
+func chanceTable(t testing.TB, flows int) (*conntrack.Table, []byte) {
 	t.Helper()
-	c := conntrack.Config{Flows: 100, Seed: flow.Seed{A: 1, B: 2, C: 3}, Timeouts: conntrack.Timeouts{
+	c := conntrack.Config{Flows: flows, Seed: flow.Seed{A: 1, B: 2, C: 3}, Timeouts: conntrack.Timeouts{
 		TCPNew: time.Second, TCPEstablished: time.Minute, TCPClosing: time.Second, UDP: 20 * time.Second, Other: time.Second}}
 	size := conntrack.Bytes(c.Flows)
 	memory := make([]byte, size+63)
@@ -159,7 +159,7 @@ func TestTrackBurst(t *testing.T) {
 		var services [2][]serviceCounter
 		var packets [2][]uint64
 		for i := range 2 {
-			tables[i], memory[i] = chanceTable(t)
+			tables[i], memory[i] = chanceTable(t, []int{10, 30, 100}[seed%3])
 			services[i], packets[i] = make([]serviceCounter, 3), make([]uint64, len(endpoints))
 		}
 		keys := make([]flow.Key, 40)

@@ -60,6 +60,7 @@ const (
 	lineValues    = conntrack.OffsetValues
 	lineStamps    = conntrack.OffsetStamps
 	lineMeta      = conntrack.OffsetMeta
+	nearMask      = conntrack.NearMask
 	markMask      = conntrack.MarkMask
 	markClassMask = conntrack.MarkClassMask
 	markTimeout   = conntrack.OffsetTimeout

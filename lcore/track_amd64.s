@@ -25,8 +25,10 @@ next:
 	TESTL   $0xff00ff00, item_at(SI) // event, marks
 	JNE     done
 
-	// DI: home line, DX: name
+	// DI: home line, or the one beside it, DX: name
 	MOVQ    (BX), DI
+
+look:
 	MOVQ    item_hash(SI), DX
 	CMPB    (item_key+const_keyIPv6)(SI), $0
 	JNE     named
@@ -59,7 +61,7 @@ named:
 	TESTL   R15, R15
 	CMOVQNE DX, R14
 	TESTQ   R14, R14
-	JNE     done // none
+	JNE     none
 	CMPL    R15, $3
 	JEQ     done // two, that differ in their class
 
@@ -118,6 +120,16 @@ named:
 	ADDQ    $item__size, SI
 	ADDQ    $8, BX
 	JMP     next
+
+none:
+	CMPQ    DI, (BX)
+	JNE     done // nor beside it
+	TESTL   $const_nearMask, const_lineMeta(DI)
+	JEQ     done
+	SUBQ    const_tableBase(R13), DI
+	XORQ    $(1<<const_lineShift), DI
+	ADDQ    const_tableBase(R13), DI
+	JMP     look
 
 done:
 	SUBQ    items_base+0(FP), SI

@@ -21,6 +21,7 @@ const (
 	OffsetMeta     = 4 * meta
 	MarkBits       = markBits
 	MarkMask       = markMask
+	NearMask       = nearMask
 	MarkClassMask  = classMask
 	OffsetTimeout  = unsafe.Offsetof(marking{}.timeout) // likewise
 	OffsetDataFlip = unsafe.Offsetof(marking{}.flip)    // likewise
