@@ -140,7 +140,7 @@ func (f *Facts) lookNetwork(s Source) {
 // the address at this end, and that which leads to the other.
 func (f *Facts) sessions(s Source, all []link) map[string][]netip.Addr {
 	t := tree{s.Files}
-	ports := sshPorts(t)
+	ports, sockets := sshPorts(t), sshSockets(t)
 	found := map[string][]netip.Addr{}
 	seen := map[[2]netip.Addr]bool{}
 	note := func(local, peer netip.Addr) {
@@ -167,8 +167,9 @@ func (f *Facts) sessions(s Source, all []link) map[string][]netip.Addr {
 			if len(w) < 4 || w[3] != established {
 				continue
 			}
+			const inode = 9
 			local, peer := socketEnd(w[1]), socketEnd(w[2])
-			if local.IsValid() && peer.IsValid() && slices.Contains(ports, local.Port()) {
+			if local.IsValid() && peer.IsValid() && (slices.Contains(ports, local.Port()) || len(w) > inode && sockets[w[inode]]) {
 				note(local.Addr(), peer.Addr())
 			}
 		}
@@ -182,6 +183,23 @@ func (f *Facts) sessions(s Source, all []link) map[string][]netip.Addr {
 		}
 	}
 	return found
+}
+
+// sshSockets are the inodes of the sockets that sshd has, on whatever port; it
+// takes root to see them. The ports are for all others.
+func sshSockets(t tree) map[string]bool {
+	sockets := map[string]bool{}
+	for _, entry := range t.names("proc") {
+		if _, err := strconv.Atoi(entry); err != nil || !strings.HasPrefix(t.text("proc/"+entry+"/comm"), "sshd") {
+			continue
+		}
+		for _, fd := range t.names("proc/" + entry + "/fd") {
+			if inode, ok := strings.CutPrefix(t.link("proc/"+entry+"/fd/"+fd), "socket:["); ok {
+				sockets[strings.TrimSuffix(inode, "]")] = true
+			}
+		}
+	}
+	return sockets
 }
 
 // sshPorts are those that sshd is told to listen on: 22, if nothing else.

@@ -220,6 +220,48 @@ func TestStatusSeesBreakage(t *testing.T) {
 	}
 }
 
+// TestIfupdown runs the example's commands as ifup and ifdown would.
+func TestIfupdown(t *testing.T) {
+	m := newMachine(t)
+	text, err := os.ReadFile("../../deploy/backend/ifupdown/interfaces")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, status := m.do("ip", "link", "set", "lo", "up"); status != 0 {
+		t.Fatal(out)
+	}
+	run := func(hooks ...string) {
+		t.Helper()
+		name := ""
+		for line := range strings.Lines(string(text)) {
+			hook, command, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if hook == "iface" {
+				name, _, _ = strings.Cut(command, " ")
+			}
+			if slices.Contains(hooks, hook) {
+				if out, status := m.do("env", "IFACE="+name, "sh", "-ec", command); status != 0 {
+					t.Errorf("%s: %s: %s", name, command, out)
+				}
+			}
+		}
+	}
+	run("pre-up", "up")
+	m.addresses("203.0.113.10/32", "2001:db8:ffff::10/128")
+	m.setting("ipv4/conf/gwgre0/rp_filter", "2")
+	m.setting("ipv4/conf/gwgre1/rp_filter", "2")
+	record, err := os.ReadFile(m.dir + "/record")
+	for _, want := range []string{"ip link add dev gwgre0 type gre remote 192.0.2.11\n", "ip link add dev gwgre1 type ip6gre remote 2001:db8::11\n", "ip link set dev gwgre1 up\n"} {
+		if err != nil || !strings.Contains(string(record), want) {
+			t.Errorf("%v, no %q in\n%s", err, want, record)
+		}
+	}
+	run("down", "post-down")
+	m.addresses()
+	if out, _ := m.do("ip", "link"); strings.Contains(out, "gwgre") {
+		t.Errorf("left:\n%s", out)
+	}
+}
+
 func TestMisuse(t *testing.T) {
 	m := newMachine(t)
 	for _, args := range [][]string{
