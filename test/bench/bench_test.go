@@ -85,7 +85,7 @@ func TestWhole(t *testing.T) {
 			for _, c := range p.contenders {
 				t.Run(fmt.Sprintf("%d/port=%s/%s", round+1, p.name, c.name()), func(t *testing.T) {
 					s := measure(t, p, c, watching(short), carried/2, huge)
-					if c.testpmd == p.yardstick && !c.latency {
+					if c == p.yard() {
 						carried = s.delivered
 					}
 					results.add(p, c, round, s)
@@ -226,7 +226,7 @@ func observe(t *testing.T, d device, g *generator, window time.Duration, c conte
 		if c.nothingSent() {
 			packets = n.received
 		}
-		s.share = n.took.Seconds() / wall.Seconds()
+		s.share = n.took.Seconds() / wall.Seconds() / float64(max(c.lcores, 1))
 		if g != nil {
 			s.share = min(s.share, (feeder()-fed).Seconds()/wall.Seconds())
 		}

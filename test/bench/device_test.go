@@ -41,7 +41,7 @@ func startDevice(t *testing.T, p port, c contender, huge bool) device {
 		t.Cleanup(d.Kill)
 		return pmdDevice{d}
 	}
-	return startDaemon(t, netns, config(p.device, huge))
+	return startDaemon(t, netns, config(p.deviceFor(c), c.lcores, huge))
 }
 
 // startDaemon runs guidewayd with a configuration.

@@ -12,6 +12,7 @@ type contender struct {
 	testpmd string // its mode; "": guidewayd
 	ipv6    bool
 	flows   int
+	lcores  int  // 0: one
 	latency bool // at half of what the port's yardstick carried
 }
 
@@ -28,6 +29,9 @@ func (c contender) name() string {
 		}
 		name += fmt.Sprintf("/%s/flows=%d", family, c.flows)
 	}
+	if c.lcores > 0 {
+		name += fmt.Sprintf("/lcores=%d", c.lcores)
+	}
 	if c.latency {
 		name += "/load=half"
 	}
@@ -40,13 +44,31 @@ func (c contender) nothingSent() bool {
 }
 
 // A port is what contenders are measured on. yardstick is the testpmd mode that the
-// others are divided by.
+// others are divided by; "": they are by the first contender.
 type port struct {
 	name       string
 	yardstick  string
 	device     string // that the contender opens
 	generator  string // that guideway-load opens; "": the device makes its own packets
 	contenders []contender
+}
+
+// yard is what the others are divided by.
+func (p port) yard() contender {
+	if p.yardstick == "" {
+		return p.contenders[0]
+	}
+	return contender{testpmd: p.yardstick}
+}
+
+// deviceFor is the device with a receive queue for each of the contender's lcores.
+func (p port) deviceFor(c contender) string {
+	begin, queue, _ := strings.Cut(p.device, "rx_pcap=")
+	if c.lcores < 2 || queue == "" {
+		return p.device
+	}
+	file, rest, _ := strings.Cut(queue, ",")
+	return begin + strings.Repeat("rx_pcap="+file+",", c.lcores) + rest
 }
 
 // CPUs: one for the loop that is measured, one for the generator's; all else is on
@@ -87,6 +109,11 @@ func ports(dir string, short bool) []port {
 		name: "pcap", yardstick: "macswap", device: "net_pcap0,rx_pcap=" + capture(dir) + ",infinite_rx=1",
 		contenders: []contender{{testpmd: "io"}, {testpmd: "macswap"}, {testpmd: "5tswap"}, {flows: captureFlows}},
 	}, {
+		// The same with a queue for each of two lcores, on both CPUs: each has its own
+		// flows. A port that limits nobody.
+		name: "cores", device: "net_pcap0,rx_pcap=" + capture(dir) + ",infinite_rx=1",
+		contenders: []contender{{flows: captureFlows, lcores: 1}, {flows: captureFlows, lcores: 2}},
+	}, {
 		name: "memif", yardstick: "macswap", device: "net_memif0,role=server,socket-abstract=no,socket=" + socketName, generator: "net_memif0,role=client,socket-abstract=no,socket=" + socketName,
 		contenders: []contender{
 			{testpmd: "io"}, {testpmd: "macswap"}, {testpmd: "5tswap"},
@@ -101,7 +128,7 @@ func ports(dir string, short bool) []port {
 		},
 	}}
 	if short {
-		for i, keep := range [][]int{{0, 1}, {1, 3}, {1, 4}, {0, 1}} {
+		for i, keep := range [][]int{{0, 1}, {1, 3}, {0, 1}, {1, 4}, {0, 1}} {
 			var kept []contender
 			for _, k := range keep {
 				kept = append(kept, list[i].contenders[k])
@@ -125,17 +152,22 @@ const most = 1 << 20
 // config is guidewayd's: one VIP of each family with a hundred backends, the table
 // of 65537 slots, connection tracking.
 // Protocols other than TCP and other ports are forwarded, and fragments.
-func config(device string, huge bool) string {
+func config(device string, lcores int, huge bool) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line(`[node]`)
 	line(`source = ["192.0.2.254", "2001:db8::254"]`)
 	line(`[dpdk]`)
-	line(`lcores = [%d]`, deviceCPU)
+	if lcores == 2 {
+		line(`lcores   = [%d, %d]`, deviceCPU, generatorCPU)
+		line(`steering = "device"`)
+	} else {
+		line(`lcores = [%d]`, deviceCPU)
+	}
 	line(`memory = "%dMiB"`, deviceMemory)
 	line(`huge   = %v`, huge)
 	line(`[conntrack]`)
-	line(`flows_per_core = %d`, most+most/16)
+	line(`flows_per_core = %d`, (most+most/16)/max(lcores, 1))
 	line(`keep = ""`) // each begins with none
 	line(`[[port]]`)
 	line(`name         = "bench"`)

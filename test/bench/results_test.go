@@ -81,7 +81,7 @@ func (r *results) table() string {
 		if row.contender.latency {
 			continue
 		}
-		yard := r.find(row.port, contender{testpmd: row.port.yardstick})
+		yard := r.find(row.port, row.port.yard())
 		if yard == nil { // left out by -run
 			yard = row
 		}

@@ -136,13 +136,14 @@ func (p *Testpmd) Kill() {
 	<-p.ended
 }
 
-// ThreadTime returns the processor time of the process's thread whose name begins
-// with one of the prefixes.
-func ThreadTime(pid int, prefixes ...string) (time.Duration, error) {
+// ThreadTime returns the processor time, in all, of the process's threads whose names
+// begin with one of the prefixes.
+func ThreadTime(pid int, prefixes ...string) (took time.Duration, err error) {
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
 	if err != nil {
 		return 0, err
 	}
+	found := false
 	for _, task := range tasks {
 		name, err := os.ReadFile(filepath.Join(task, "comm"))
 		if err != nil {
@@ -157,8 +158,16 @@ func ThreadTime(pid int, prefixes ...string) (time.Duration, error) {
 				return 0, err
 			}
 			ns, err := strconv.ParseInt(strings.Fields(string(text))[0], 10, 64)
-			return time.Duration(ns), err
+			if err != nil {
+				return 0, err
+			}
+			took += time.Duration(ns)
+			found = true
+			break
 		}
+	}
+	if found {
+		return took, nil
 	}
 	return 0, fmt.Errorf("process %d has no thread %v", pid, prefixes)
 }
