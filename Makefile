@@ -39,7 +39,7 @@ fuzz: install-build ## every fuzz target for FUZZTIME=60s
 
 # Bounded in time: the stream of frames by the tests themselves, all else by the timeouts.
 soak: install-test ## 10 million hostile frames through nodes in memory and through guidewayd, then the fleet at full size
-	@if SOAK_FULL=1 FLEET_FULL=1 go test $(ALONE) -timeout=50m -v ./test/soak ./test/fleet; \
+	@if SOAK_FULL=1 FLEET_FULL=1 go test $(ALONE) -timeout=30m -v ./test/soak ./test/fleet; \
 	then echo 'PASS: soak of $(VERSION)'; else echo 'FAIL: soak of $(VERSION)'; exit 1; fi
 
 claims: install-build ## what the Maglev paper says, and what is so here: tables and figures of docs/claims.md

@@ -28,9 +28,11 @@ type life struct {
 }
 
 // usual is a configuration with a folder of its own on tmpfs.
-func usual(t *testing.T) Config {
+func usual(t *testing.T) Config { return usualIn(filepath.Join(folder(t, "/dev/shm"), "kept")) }
+
+func usualIn(dir string) Config {
 	return Config{
-		Dir: filepath.Join(folder(t, "/dev/shm"), "kept"), Node: 0, Version: "v1", Spread: "as it comes", Cores: 2,
+		Dir: dir, Node: 0, Version: "v1", Spread: "as it comes", Cores: 2,
 		Table: conntrack.Config{Flows: 2048, Seed: flow.Seed{A: 1, B: 2, C: 3}, Timeouts: conntrack.Timeouts{
 			TCPNew: time.Minute, TCPEstablished: time.Minute, TCPClosing: time.Minute, UDP: time.Minute, Other: time.Minute}},
 		Now: int64(time.Hour), Rate: 2_400_000_000,

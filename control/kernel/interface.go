@@ -73,6 +73,10 @@ func (k *Kernel) Reconcile(want Interface) ([]Change, error) {
 	for _, s := range k.sysctls(want.Name) {
 		note(h.apply(s))
 	}
+	hurried, err := k.writer.hurry(h.index)
+	if note(nil, err); hurried {
+		note([]Change{{"link-local address", "tentative", "usable"}}, nil)
+	}
 	if want.MTU != 0 {
 		note(h.apply(k.mtu(link, want.MTU)))
 	}

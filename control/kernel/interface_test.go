@@ -84,6 +84,20 @@ func TestReconcile(t *testing.T) {
 		return !strings.Contains(n.ip("addr show dev gw-wan"), "tentative")
 	})
 	same(t, "the second time", reconcile(t, k, wan()))
+
+	// So it is on an interface that was up before, and the address stays.
+	n.tap("gw-up")
+	n.ip("link set gw-up up")
+	if !strings.Contains(n.ip("addr show dev gw-up"), "tentative") {
+		t.Error("the kernel does not make sure of a link-local address: this shows nothing")
+	}
+	up := Interface{Name: "gw-up", Link: true}
+	if changes := reconcile(t, k, up); !slices.Contains(changes, "link-local address tentative -> usable") {
+		t.Errorf("changed %q", changes)
+	}
+	n.has("gw-up", "fe80::", "!tentative")
+	same(t, "an interface that was up, the second time", reconcile(t, k, up))
+	n.has("gw-up", "fe80::", "!tentative")
 	eventually(t, quick, "the View to have the addresses", func() bool {
 		l, _ := k.View().Link("gw-wan")
 		return len(l.Addresses) == 4 && l.MTU == 1600 && l.MAC == wan().MAC && l.Carrier

@@ -68,7 +68,8 @@ const (
 
 type address struct {
 	netip.Prefix
-	ours bool // it has our mark
+	ours      bool // it has our mark
+	tentative bool // the kernel still makes sure that nobody else has it
 }
 
 // addresses lists those of an interface.
@@ -88,7 +89,7 @@ func (r *rtnl) addresses(index int) ([]address, error) {
 			return nil, fmt.Errorf("read addresses: %w", err)
 		}
 		var local, subnet []byte // IPv6 has no IFA_LOCAL but on point-to-point links
-		var a address
+		a := address{tentative: msg.Flags&unix.IFA_F_TENTATIVE != 0}
 		for _, attr := range attrs {
 			switch attr.Attr.Type {
 			case unix.IFA_LOCAL:
@@ -120,6 +121,31 @@ func (r *rtnl) addAddress(index int, p netip.Prefix) error {
 	attrs = append(attrs, nl.NewRtAttr(ifaProto, []byte{addressOrigin}))
 	_, err := r.execute(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK, 0, attrs...)
 	return err
+}
+
+// hurry has link-local addresses usable at once that the kernel began to make sure
+// of before it was told that it need not: it sends no request for a neighbour
+// until it is done with that. It tells whether there were any.
+func (r *rtnl) hurry(index int) (found bool, err error) {
+	all, err := r.addresses(index)
+	if err != nil {
+		return false, err
+	}
+	for _, a := range all {
+		if !a.tentative || !a.Addr().Is6() || !a.Addr().IsLinkLocalUnicast() {
+			continue
+		}
+		if err := r.removeAddress(index, a.Prefix); err != nil {
+			return found, fmt.Errorf("link-local address %v: %w", a.Prefix, err)
+		}
+		msg, attrs := addressRequest(index, a.Prefix)
+		msg.Flags = unix.IFA_F_NODAD
+		if _, err := r.execute(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_ACK, 0, attrs...); err != nil {
+			return found, fmt.Errorf("link-local address %v: %w", a.Prefix, err)
+		}
+		found = true
+	}
+	return found, nil
 }
 
 func (r *rtnl) removeAddress(index int, p netip.Prefix) error {
