@@ -130,6 +130,13 @@ func TestApply(t *testing.T) {
 		t.Errorf("after that: %+v", findings)
 	}
 
+	// More memory: what was there before setup stays on record.
+	more := r.wanted()
+	more.Memory *= 2
+	r.do(Steps(Judge(r.look(), more)))
+	r.want("etc/tmpfiles.d/guideway-hugepages.conf", "# By guideway setup: hugepages of each NUMA node, reserved at boot.\n"+
+		"# before: 100 in /"+pages+"nr_hugepages\nw /"+pages+"nr_hugepages - - - - 1104\n")
+
 	r.ran = nil
 	r.do(Undo(r.look()))
 	r.want(pages+"nr_hugepages", "100\n")
