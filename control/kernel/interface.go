@@ -73,9 +73,11 @@ func (k *Kernel) Reconcile(want Interface) ([]Change, error) {
 	for _, s := range k.sysctls(want.Name) {
 		note(h.apply(s))
 	}
-	hurried, err := k.writer.hurry(h.index)
-	if note(nil, err); hurried {
-		note([]Change{{"link-local address", "tentative", "usable"}}, nil)
+	if slices.ContainsFunc(changes, func(c Change) bool { return c.What == acceptDAD }) { // an address of before is not concerned
+		hurried, err := k.writer.hurry(h.index)
+		if note(nil, err); hurried {
+			note([]Change{{"link-local address", "tentative", "usable"}}, nil)
+		}
 	}
 	if want.MTU != 0 {
 		note(h.apply(k.mtu(link, want.MTU)))

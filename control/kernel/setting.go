@@ -115,6 +115,9 @@ func (k *Kernel) sysctls(name string) []setting {
 	}
 }
 
+// acceptDAD is the name of that last one.
+const acceptDAD = "net.ipv6.conf.accept_dad"
+
 func atLeast(n int) func(string) string {
 	return func(now string) string {
 		if v, err := strconv.Atoi(now); err == nil && v >= n {
