@@ -30,6 +30,7 @@ type Tunnel struct {
 	Local   netip.Addr `json:"local,omitzero"`  // likewise
 	Key     string     `json:"key"`
 	Up      bool       `json:"up"`
+	IPv4    bool       `json:"has_ipv4"` // an address of any scope
 	Packets uint64     `json:"received"`
 	Errors  uint64     `json:"errors"`
 	Dropped uint64     `json:"dropped"`
@@ -108,6 +109,9 @@ func tunnel(l link) Tunnel {
 		if a.IsUnspecified() {
 			*a = netip.Addr{}
 		}
+	}
+	for _, a := range l.Addresses {
+		t.IPv4 = t.IPv4 || a.Local.Is4()
 	}
 	if t.Key == "0.0.0.0" {
 		t.Key = ""

@@ -136,6 +136,9 @@ func judgeTunnel(b *Backend, t Tunnel, vips []netip.Addr) (findings []Finding) {
 	case four && filter == 1:
 		findings = append(findings, missing(t.Name, "rp_filter is strict (1: the larger of all and its own): every IPv4 packet out of the tunnel is dropped as forged").
 			advise("sysctl -w net.ipv4.conf.%s.rp_filter=2 ; or %s", t.Name, script))
+	case four && filter == 2 && !t.IPv4:
+		findings = append(findings, missing(t.Name, "rp_filter is loose (2), but the interface has no IPv4 address, and then it is as strict as 1: every IPv4 packet out of the tunnel is dropped").
+			advise("ip addr add 192.0.0.8/32 dev %s scope host ; or %s", t.Name, script))
 	case four && filter == 2:
 		findings = append(findings, fine(t.Name, "rp_filter is loose: clients must be reachable by some route, as by a default route"))
 	case four:

@@ -121,10 +121,12 @@ func TestUpAndDown(t *testing.T) {
 		"ip link add dev gwgre0 type gre remote 192.0.2.11",
 		"ip link set dev gwgre0 alias guideway: gre from 192.0.2.11 to any",
 		"ip link set dev gwgre0 addrgenmode none",
+		"ip addr add 192.0.0.8/32 dev gwgre0 scope host",
 		"ip link set dev gwgre0 up",
 		"ip link add dev gwgre1 type ip6gre remote 2001:db8:1::11",
 		"ip link set dev gwgre1 alias guideway: ip6gre from 2001:db8:1::11 to any",
 		"ip link set dev gwgre1 addrgenmode none",
+		"ip addr add 192.0.0.8/32 dev gwgre1 scope host",
 		"ip link set dev gwgre1 up")
 	m.addresses("203.0.113.80/32", "2001:db8::80/128")
 	m.setting("ipv4/conf/all/arp_ignore", "1")
@@ -159,6 +161,7 @@ func TestChange(t *testing.T) {
 		"ip link add dev gwgre0 type gre local 192.0.2.99",
 		"ip link set dev gwgre0 alias guideway: gre from any to 192.0.2.99",
 		"ip link set dev gwgre0 addrgenmode none",
+		"ip addr add 192.0.0.8/32 dev gwgre0 scope host",
 		"ip link set dev gwgre0 up",
 		"ip link set dev gwgre1 addrgenmode none")
 	m.want(m.script(0, "up", "--vip=203.0.113.81", "--vip=2001:db8::80", "--from=192.0.2.12", "--local=192.0.2.99"),
@@ -167,6 +170,7 @@ func TestChange(t *testing.T) {
 		"ip link add dev gwgre0 type gre remote 192.0.2.12 local 192.0.2.99",
 		"ip link set dev gwgre0 alias guideway: gre from 192.0.2.12 to 192.0.2.99",
 		"ip link set dev gwgre0 addrgenmode none",
+		"ip addr add 192.0.0.8/32 dev gwgre0 scope host",
 		"ip link set dev gwgre0 up")
 	m.script(0, "status")
 }
@@ -188,6 +192,7 @@ func TestOthersThings(t *testing.T) {
 		"ip link add dev gwgre1 type gre remote 192.0.2.11",
 		"ip link set dev gwgre1 alias guideway: gre from 192.0.2.11 to any",
 		"ip link set dev gwgre1 addrgenmode none",
+		"ip addr add 192.0.0.8/32 dev gwgre1 scope host",
 		"ip link set dev gwgre1 up")
 	m.setting("ipv4/conf/all/arp_ignore", "2")
 	m.script(0, "down")
@@ -201,7 +206,7 @@ func TestOthersThings(t *testing.T) {
 // status finds each thing that is missing.
 func TestStatusSeesBreakage(t *testing.T) {
 	for name, broken := range map[string]string{
-		"vip": "ip addr del 203.0.113.80/32 dev lo", "tunnel": "ip link del gwgre1", "down": "ip link set gwgre0 down",
+		"vip": "ip addr del 203.0.113.80/32 dev lo", "tunnel": "ip link del gwgre1", "down": "ip link set gwgre0 down", "address": "ip addr flush dev gwgre0",
 		"filter": "echo 1 >/proc/sys/net/ipv4/conf/gwgre0/rp_filter", "arp": "echo 0 >/proc/sys/net/ipv4/conf/all/arp_ignore",
 	} {
 		t.Run(name, func(t *testing.T) {
