@@ -9,16 +9,7 @@ set -Eeuo pipefail
 if [[ ${1-} != --inside ]]; then
 	folder=$(cd "${1:?which folder?}" && pwd)
 	deb=$(ls -t "$folder"/guideway_*.deb | head -n1)
-	if [[ ! -e $folder/base.tar ]]; then
-		new=$(mktemp -d "$folder/base.XXXXXX")
-		trap 'rm -rf "$new"' EXIT
-		debootstrap --variant=minbase --include=ca-certificates,systemd bookworm "$new" http://deb.debian.org/debian
-		rm -f "$new"/var/cache/apt/archives/*.deb
-		tar -C "$new" -cf "$folder/base.tar.new" .
-		mv "$folder/base.tar.new" "$folder/base.tar"
-		rm -rf "$new"
-		trap - EXIT
-	fi
+	"$(dirname "$0")/base.sh" "$folder"
 	exec unshare --mount --pid --uts --ipc --fork --kill-child "$0" --inside "$folder" "$deb"
 fi
 

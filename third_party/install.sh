@@ -3,19 +3,20 @@
 # Run it as often as you like: what is there already is left alone, and with
 # nothing missing it is done in a fraction of a second.
 #
-#   third_party/install.sh [--check] [build|deb|lab|test|all]
+#   third_party/install.sh [--check] [build|deb|lab|test|vm|all]
 #
 #   build    what it takes to compile guidewayd
-#   deb      build, and what `make deb` uses
+#   deb      build, what `make deb` uses, and what makes a Debian to try it in
 #   lab      build, and what `make run` uses; hugepages
 #   test     lab, deb, and what `make test` and `make test-deb` use
+#   vm       lab, deb, and what `make test-vm` uses
 #   all      everything (the default)
 #   --check  change nothing; list what is missing and exit 1, or exit 0
 #
 # GUIDEWAY_HUGEPAGES=n reserves n pages of 2 MiB (512 when unset; 0: none).
 set -euo pipefail
 
-# package | reason, one a line. `all` is these four lists.
+# package | reason, one a line. `all` is these five lists.
 build_packages=$(cat <<'END'
 gcc             | compiles pmd/dpdk/shim.c, the one piece of C
 libc6-dev       | C headers for it
@@ -31,6 +32,7 @@ deb_packages=$(cat <<'END'
 dpkg-dev        | builds Debian packages, and finds out what they depend on
 debhelper       | writes what a package does when it comes and goes
 go-md2man       | makes manual pages
+debootstrap     | makes the Debian that the package is installed in
 END
 )
 lab_packages=$(cat <<'END'
@@ -54,7 +56,14 @@ lintian         | judges the Debian package
 man-db          | renders its manual pages
 systemd         | systemd-analyze judges the unit; never run
 shellcheck      | judges the script for backends
-debootstrap     | makes the Debian that the package is installed in
+END
+)
+vm_packages=$(cat <<'END'
+qemu-system-x86 | virtual machines with an IOMMU, and without KVM
+busybox-static  | all of their first file system, which finds the disk
+cpio            | packs that
+kmod            | finds what modules of their kernel need
+e2fsprogs       | makes their disk
 END
 )
 
@@ -66,16 +75,18 @@ check=false mode=all
 for arg; do
 	case $arg in
 	--check) check=true ;;
-	build | deb | lab | test | all) mode=$arg ;;
+	build | deb | lab | test | vm | all) mode=$arg ;;
 	-h | --help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "$0"; exit ;;
-	*) die "unknown argument '$arg': want [--check] [build|deb|lab|test|all]" ;;
+	*) die "unknown argument '$arg': want [--check] [build|deb|lab|test|vm|all]" ;;
 	esac
 done
 lists=$build_packages
 case $mode in
 deb) lists+=$'\n'$deb_packages ;;
 lab) lists+=$'\n'$lab_packages ;;
-test | all) lists+=$'\n'$deb_packages$'\n'$lab_packages$'\n'$test_packages ;;
+test) lists+=$'\n'$deb_packages$'\n'$lab_packages$'\n'$test_packages ;;
+vm) lists+=$'\n'$deb_packages$'\n'$lab_packages$'\n'$vm_packages ;;
+all) lists+=$'\n'$deb_packages$'\n'$lab_packages$'\n'$test_packages$'\n'$vm_packages ;;
 esac
 
 # Go is the one prerequisite: nothing here installs it. Asked in the module's
