@@ -7,9 +7,9 @@
 //
 //  1. rx            one call into the driver fills the burst       (rx.go)
 //  2. parse         bytes -> headers -> service -> flow key, hash;
-//     the connection table's line is prefetched                    (parse.go;
-//     fragment.go, icmp.go: packets that are not whole, or speak
-//     of others)
+//     the connection table's line is prefetched                    (parse.go,
+//     destination.go; fragment.go, icmp.go: packets that are not
+//     whole, or speak of others)
 //  3. steer         what is another core's goes there by a ring    (steer.go,
 //     ring.go), what is for no VIP to the kernel                   (kernel.go)
 //  4. track         connection table, else Maglev table            (track.go)
@@ -18,6 +18,11 @@
 //     toobig.go: what does not fit; answer.go: who is told)
 //  7. tx            one call into the driver per egress port       (tx.go)
 //  8. housekeeping  snapshot, ageing, reports, idling              (housekeeping.go)
+//
+// For the packets that nearly all are, the stages parse, track and encap have a loop
+// each that takes them all in one go: readBurst, trackBurst, encloseBurst. On amd64
+// these are in assembly, held by tests to readEach, trackEach and encloseEach beside
+// them, which other machines run. What a loop does not take goes the long way.
 //
 // Packets that somebody wants traced go the same way; where it turns, it is
 // noted (trace.go).

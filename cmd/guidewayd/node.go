@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -66,10 +68,19 @@ func openNode(cfg *config.Config, log *slog.Logger) (*node, error) {
 	return n, nil
 }
 
+// gcPercent is how much the heap may grow before Go's collector runs: its work is done on
+// the control CPUs, but twice in each cycle it stops the poll loops too, and who would
+// let them go on may have to wait for a CPU. The more seldom the better; the heap is
+// small beside what DPDK takes.
+const gcPercent = 400
+
 // confine keeps the Go runtime and the control plane off the lcores. Each lcore
 // needs a P of the Go scheduler for itself; one more than there are control
 // CPUs lets the runtime find an idle one instead of interrupting a poll loop.
 func (n *node) confine() error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	cpus := n.cfg.DPDK.ControlCPUs
 	n.controlCPUs = max(1, len(cpus))
 	runtime.GOMAXPROCS(len(n.cfg.DPDK.Lcores) + n.controlCPUs + 1)
