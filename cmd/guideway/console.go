@@ -6,20 +6,35 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 
 	"golang.org/x/term"
 )
 
-const usualConsole = "127.0.0.1:2323"
+// Where a console is looked for if nothing is said: the package's configuration
+// has the socket.
+const (
+	usualSocket  = "/run/guideway/console.sock"
+	usualConsole = "127.0.0.1:2323"
+)
+
+// usualAddress is the socket, if there is one, and usualConsole otherwise.
+func usualAddress(socket string) string {
+	if info, err := os.Lstat(socket); err == nil && info.Mode().Type() == fs.ModeSocket {
+		return "unix:" + socket
+	}
+	return usualConsole
+}
 
 func consoleVerb() verb {
 	return verb{
 		name:  "console",
 		args:  "[-c COMMAND] [-p FILE] [ADDRESS]",
 		short: "talk to a running guidewayd",
-		long: `ADDRESS is ` + usualConsole + ` if it is not given, or address:port, or unix:/PATH.
+		long: `ADDRESS is address:port or unix:/PATH. If it is not given, it is ` + usualSocket + `
+where that is there, else ` + usualConsole + `.
 
 In a terminal there are line editing, history, and completion by Tab; help lists
 the commands. Otherwise commands are read from standard input, one a line, and
@@ -31,6 +46,33 @@ answers are written without prompts. (telnet and nc do as well as this.)
 Exit status: 0, 1 a command failed or there is no session, 2 usage.
 `,
 		run: runConsole,
+	}
+}
+
+// showVerb is the console's show, for a shell.
+func showVerb() verb {
+	return verb{
+		name:  "show",
+		args:  "WHAT... [-json]",
+		short: "ask a running guidewayd what it does",
+		long: `The same as console -c 'show WHAT...', of the console that is found by itself:
+
+  guideway show vips
+  guideway show backends vip www -json
+
+Exit status: 0, 1 the command failed or there is no session, 2 usage.
+`,
+		run: func(e env, args []string) int {
+			switch {
+			case len(args) == 0:
+				usage(e.err, showVerb())
+				return exitUsage
+			case args[0] == "-h" || args[0] == "-help" || args[0] == "--help":
+				usage(e.err, showVerb())
+				return exitOK
+			}
+			return runConsole(e, []string{"-c", "show " + strings.Join(args, " ")})
+		},
 	}
 }
 
@@ -48,7 +90,7 @@ func runConsole(e env, args []string) int {
 		fmt.Fprintf(e.err, "guideway console: %q is too much\n", flags.Arg(1))
 		return exitUsage
 	}
-	at := usualConsole
+	at := usualAddress(usualSocket)
 	if flags.NArg() == 1 {
 		at = flags.Arg(0)
 	}

@@ -81,7 +81,7 @@ func examineNode(f doctorFlags) ([]machine.Finding, error) {
 	}
 	at := f.console
 	if at == "" {
-		at = usualConsole
+		at = usualAddress(usualSocket)
 		if cfg != nil && cfg.Console.Listen != (config.Listen{}) {
 			at = cfg.Console.Listen.String()
 		}

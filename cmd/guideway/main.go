@@ -35,7 +35,7 @@ type verb struct {
 }
 
 func verbs() []verb {
-	return []verb{setupVerb(), doctorVerb(), checkVerb(), planVerb(), consoleVerb(), traceVerb(), completionVerb(), versionVerb(), helpVerb()}
+	return []verb{setupVerb(), doctorVerb(), checkVerb(), planVerb(), consoleVerb(), showVerb(), traceVerb(), completionVerb(), versionVerb(), helpVerb()}
 }
 
 func main() {

@@ -23,7 +23,7 @@ packets as they are received (the default); after: as they are sent. At most
 FILE is a path from / that ends in .pcapng, on the node; it must not exist. What
 the cores find no room for is counted, not waited for. It costs nothing while
 nobody captures.`, count(maxFrames), count(usualFrames), maxSeconds, usualSeconds),
-		example: "capture tcp port 80 and host 198.51.100.7 count 100 /tmp/www.pcapng",
+		example: "capture tcp port 80 and host 198.51.100.7 count 100 /var/lib/guideway/www.pcapng",
 		complete: func(_ Node, done []string) []string {
 			return []string{"before", "after", "count", "seconds"}
 		},

@@ -30,12 +30,12 @@ mkdir -p "$tree/man" "$tree/completion"
 cp -r deploy docs "$tree"
 cp -r deploy/debian "$tree/debian"
 cp deploy/guidewayd.service "$tree/debian/guideway.guidewayd.service"
-cp bin/guideway bin/guidewayd "$tree"
+cp bin/guideway bin/guidewayd bin/guideway-load "$tree"
 deploy/debian/man.sh "$here/bin" "$tree/man" "$version"
 bin/guideway completion bash >"$tree/completion/guideway"
 
 # The licenses of all that is linked in.
-for binary in bin/guideway bin/guidewayd; do go version -m "$binary"; done | awk '$1 == "dep" {print $2 "@" $3}' | sort -u |
+for binary in bin/guideway bin/guidewayd bin/guideway-load; do go version -m "$binary"; done | awk '$1 == "dep" {print $2 "@" $3}' | sort -u |
 	while read -r module; do
 		printf '=== %s\n\n' "$module"
 		find "$(go list -m -f '{{.Dir}}' "${module%@*}")" -maxdepth 1 -type f -iname 'LICENSE*' -o -maxdepth 1 -iname 'COPYING*' -o -maxdepth 1 -iname 'NOTICE*' |

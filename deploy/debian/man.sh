@@ -36,6 +36,11 @@ literal() { sed 's/^\(.\)/    \1/'; }
 	printf '\n# SEE ALSO\n\n**guidewayd**(8), **guideway.toml**(5), /usr/share/doc/guideway/console.md\n'
 } | page guideway 1 "the operator's side of the Guideway load balancer"
 
+{
+	"$bin/guideway-load" -h 2>&1 | awk 'NR == 1 {print "# DESCRIPTION\n"} /^[A-Z][a-z ]*$/ {print "# " toupper($0) "\n"; next} {print ($0 != "" && code ? "    " : "") $0} /^  guideway-load/ {code = 1}' | sed 's/^  guideway-load/    &/'
+	printf '\n# SEE ALSO\n\n**guidewayd**(8), /usr/share/doc/guideway/load.md\n'
+} | page guideway-load 1 'sends traffic through a load balancer and judges what comes back'
+
 # Tables are too wide for a terminal: each row becomes an entry, the first column
 # over the others. Links lead nowhere in a page.
 {

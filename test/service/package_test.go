@@ -43,6 +43,8 @@ func TestPackage(t *testing.T) {
 		for name, mode := range map[string]string{
 			"/usr/sbin/guidewayd":                                 "-rwxr-xr-x",
 			"/usr/bin/guideway":                                   "-rwxr-xr-x",
+			"/usr/bin/guideway-load":                              "-rwxr-xr-x",
+			"/usr/share/man/man1/guideway-load.1.gz":              "-rw-r--r--",
 			"/etc/guideway/guideway.toml":                         "-rw-r--r--",
 			"/lib/systemd/system/guidewayd.service":               "-rw-r--r--",
 			"/usr/share/man/man8/guidewayd.8.gz":                  "-rw-r--r--",
@@ -96,7 +98,7 @@ func TestPackage(t *testing.T) {
 	t.Run("manual", func(t *testing.T) {
 		t.Setenv("MANWIDTH", "120") // long words leave gaps in narrow lines, and are warned of
 		pages := map[string]string{}
-		for _, name := range []string{"man8/guidewayd.8.gz", "man1/guideway.1.gz", "man5/guideway.toml.5.gz"} {
+		for _, name := range []string{"man8/guidewayd.8.gz", "man1/guideway.1.gz", "man1/guideway-load.1.gz", "man5/guideway.toml.5.gz"} {
 			pages[name] = run(t, "man", "--warnings", "-E", "UTF-8", "-l", filepath.Join(root, "usr/share/man", name))
 		}
 		docs, err := os.ReadFile("../../docs/config.md")
@@ -112,7 +114,7 @@ func TestPackage(t *testing.T) {
 				t.Errorf("guideway.toml(5) has no entry for %s", key[1])
 			}
 		}
-		if !strings.Contains(pages["man8/guidewayd.8.gz"], "-state") || !strings.Contains(pages["man1/guideway.1.gz"], "console [-c COMMAND]") {
+		if !strings.Contains(pages["man8/guidewayd.8.gz"], "-state") || !strings.Contains(pages["man1/guideway.1.gz"], "console [-c COMMAND]") || !strings.Contains(pages["man1/guideway-load.1.gz"], "-vip") {
 			t.Error("options and verbs are not in the pages of the programs")
 		}
 	})
