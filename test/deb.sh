@@ -32,6 +32,7 @@ mount --make-rprivate /
 mount -t proc proc /proc # of the processes here
 mount -t tmpfs -o size=3g,mode=755 none "$root"
 tar -C "$root" -xf "$folder/base.tar"
+chmod 755 "$root" # of debootstrap's folder it had 700
 mount -t proc proc "$root/proc"
 mount --rbind /sys "$root/sys"
 mount --rbind /dev "$root/dev"
