@@ -119,7 +119,7 @@ if ! fresh "$vm/root.tar" "$stage/packages" "$0" "$folder/base.tar"; then
 	dpkg-deb -f "$deb" Depends | tr ',' '\n' | sed 's/[(|].*//; s/ //g' | sort -u >"$stage/depends"
 	apt install $(<"$stage/depends")
 	rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* "$root"/usr/share/{doc,man,locale,info}/*
-	inside passwd -d root
+	inside passwd -qd root
 	tar -C "$root" -cf "$vm/root.tar.new" .
 	mv "$vm/root.tar.new" "$vm/root.tar"
 	made "$vm/root.tar" "$stage/packages" "$0" "$folder/base.tar"

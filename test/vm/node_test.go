@@ -16,6 +16,7 @@ type card struct {
 	tap    string // its cable
 	driver string // DPDK's
 	lcores string // as many as it has queues
+	rss    bool   // it says how it spreads packets over them
 }
 
 // nodeConfig is what an operator would write for this network.
@@ -101,14 +102,14 @@ func (n node) log(t *testing.T, lines int) string {
 // A list is a table of the console as JSON, as far as the scenes look at it.
 type list struct {
 	Ports []struct {
-		Driver   string
-		Up       bool
-		RSS      bool
-		RxQueues int `json:"rx_queues"`
+		Driver string
+		Up     bool
+		RSS    bool
 	}
 	Cores []struct {
 		CPU       int
 		Received  uint64
+		Taken     uint64
 		Misspread uint64
 	}
 	Outcomes []struct {
