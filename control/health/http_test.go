@@ -227,7 +227,7 @@ func TestNginx(t *testing.T) { // alone, since it is told ports that nobody has 
 	ca := newAuthority(t, "Test CA")
 	ca.server("www.example")
 	ca.make("client", &x509.Certificate{ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, ca)
-	plain, secure, mutual := nobody(t), nobody(t), nobody(t)
+	plain, secure, mutual := free(t), free(t), free(t)
 	dir := t.TempDir()
 	conf := fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log %[1]s/error.log info;
 events { worker_connections 256; }
