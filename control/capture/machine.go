@@ -36,6 +36,11 @@ func newMachine(program []bpf.RawInstruction) (*machine, error) {
 	if _, err := bpf.NewVM(list); err != nil {
 		return nil, err
 	}
+	// As bpf writes it: of some instructions it takes more than one spelling.
+	program, err := bpf.Assemble(list)
+	if err != nil {
+		return nil, err
+	}
 	return &machine{program}, nil
 }
 
