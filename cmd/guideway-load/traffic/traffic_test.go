@@ -113,8 +113,8 @@ func tunnelled(frame []byte, end netip.Addr) []byte {
 	return append(out[:n+packet.GRELen], inner...)
 }
 
-// decode checks a frame with gopacket: no layer that fails, no checksum that is
-// wrong, and the addresses of one of the services.
+// decode checks a frame with gopacket: a transport layer, and no checksum that is
+// wrong.
 func decode(t rapid.TB, frame []byte) gopacket.Packet {
 	t.Helper()
 	g := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.Default)
@@ -126,8 +126,15 @@ func decode(t rapid.TB, frame []byte) gopacket.Packet {
 	default:
 		t.Fatalf("no transport layer: %v", g)
 	}
-	if err, wrong := g.VerifyChecksums(); err != nil || len(wrong) > 0 {
-		t.Fatalf("checksums: %v %+v\n%v", err, wrong, g)
+	for _, l := range g.Layers() {
+		if l, ok := l.(gopacket.LayerWithChecksum); ok {
+			if err, sum := l.VerifyChecksum(); err != nil || !sum.Valid {
+				t.Fatalf("checksum: %v %+v\n%v", err, sum, g)
+			}
+		}
+		if l == gopacket.Layer(g.TransportLayer()) {
+			break // beyond are its guesses at what the ports stand for
+		}
 	}
 	return g
 }
