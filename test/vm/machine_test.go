@@ -4,6 +4,7 @@ package vm
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,7 +28,9 @@ type machine struct {
 	t       *testing.T // the test that booted it
 	name    string
 	files   string // what its files begin with: NAME.log, .control, .monitor, .pid
+	argv    []string
 	cmd     *exec.Cmd
+	said    *strings.Builder // by QEMU
 	exit    chan struct{}
 	control net.Conn // to the agent
 	answers *bufio.Reader
@@ -37,14 +40,9 @@ type machine struct {
 // and systemd's words go to bin/vm/NAME.log.
 func boot(t *testing.T, netns, name, kernelArgs string, args ...string) *machine {
 	t.Helper()
-	m := &machine{t: t, name: name, files: filepath.Join(built, name), exit: make(chan struct{})}
+	m := &machine{t: t, name: name, files: filepath.Join(built, name), said: &strings.Builder{}}
 	m.endLeftover()
-	for _, kind := range []string{".control", ".monitor"} {
-		if err := os.Remove(m.files + kind); err != nil && !errors.Is(err, os.ErrNotExist) {
-			t.Fatal(err)
-		}
-	}
-	argv := append([]string{
+	m.argv = append([]string{
 		"ip", "netns", "exec", netns,
 		"qemu-system-x86_64", "-name", name, "-nodefaults", "-no-user-config", "-display", "none",
 		"-machine", "q35,kernel-irqchip=split", "-accel", "tcg,thread=multi", "-cpu", "max",
@@ -57,32 +55,43 @@ func boot(t *testing.T, netns, name, kernelArgs string, args ...string) *machine
 		"-chardev", "socket,id=control,server=on,wait=off,path=" + m.files + ".control",
 		"-monitor", "unix:" + m.files + ".monitor,server=on,wait=off",
 	}, args...)
-	m.cmd = exec.Command(argv[0], argv[1:]...)
-	said := &strings.Builder{}
-	m.cmd.Stdout, m.cmd.Stderr = said, said
-	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := m.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(m.files+".pid", []byte(strconv.Itoa(m.cmd.Process.Pid)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		m.cmd.Wait()
-		close(m.exit)
-	}()
+	m.start()
 	t.Cleanup(func() {
 		m.cmd.Process.Kill()
 		<-m.exit
 		os.Remove(m.files + ".pid")
-		if said.Len() > 0 {
-			t.Logf("%s: QEMU says: %s", name, said)
+		if m.said.Len() > 0 {
+			t.Logf("%s: QEMU says: %s", name, m.said)
 		}
 		if t.Failed() {
 			t.Logf("%s: see %s.log", name, m.files)
 		}
 	})
 	return m
+}
+
+// start starts QEMU.
+func (m *machine) start() {
+	m.t.Helper()
+	for _, kind := range []string{".control", ".monitor"} {
+		if err := os.Remove(m.files + kind); err != nil && !errors.Is(err, os.ErrNotExist) {
+			m.t.Fatal(err)
+		}
+	}
+	cmd, exit := exec.Command(m.argv[0], m.argv[1:]...), make(chan struct{})
+	cmd.Stdout, cmd.Stderr = m.said, m.said
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	m.cmd, m.exit = cmd, exit
+	if err := os.WriteFile(m.files+".pid", []byte(strconv.Itoa(cmd.Process.Pid)), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+	go func() {
+		cmd.Wait()
+		close(exit)
+	}()
 }
 
 // endLeftover ends the QEMU of a test that was killed.
@@ -107,61 +116,94 @@ func (m *machine) endLeftover() {
 	}
 }
 
+// boots is how often a machine is booted whose kernel panics before it is up: one with
+// an IOMMU does now and then, when QEMU had no CPU while it looked whether its timer ticks.
+const boots = 3
+
 // ready waits until the agent answers.
 func (m *machine) ready() {
 	m.t.Helper()
-	deadline := time.Now().Add(bootLimit)
-	for m.control == nil {
-		c, err := net.Dial("unix", m.files+".control")
-		switch {
-		case err == nil:
-			m.control, m.answers = c, bufio.NewReader(c)
-			m.t.Cleanup(func() { c.Close() })
-		case time.Now().After(deadline):
-			m.t.Fatalf("%s: %v", m.name, err)
-		default:
-			m.alive()
-			time.Sleep(50 * time.Millisecond)
+	for n := 1; ; n++ {
+		err := m.answer(time.Now().Add(bootLimit))
+		if err == nil {
+			return
 		}
-	}
-	if exit, out := m.try(m.t, time.Until(deadline), "true"); exit != 0 {
-		m.t.Fatalf("%s: %s", m.name, out)
+		if n == boots || !m.panicked() {
+			m.t.Fatalf("%s: %v", m.name, err)
+		}
+		m.t.Logf("%s: its kernel panicked; booted once more", m.name)
+		m.start()
 	}
 }
 
-func (m *machine) alive() {
-	m.t.Helper()
+// panicked tells whether QEMU has ended, or does now, because the kernel panicked.
+func (m *machine) panicked() bool {
 	select {
 	case <-m.exit:
-		m.t.Fatalf("%s: QEMU has ended", m.name)
-	default:
+	case <-time.After(10 * time.Second):
+		return false
 	}
+	words, err := os.ReadFile(m.files + ".log")
+	return err == nil && bytes.Contains(words, []byte("Kernel panic"))
+}
+
+// answer connects to the agent and has it answer.
+func (m *machine) answer(deadline time.Time) error {
+	for {
+		c, err := net.Dial("unix", m.files+".control")
+		if err == nil {
+			m.control, m.answers = c, bufio.NewReader(c)
+			m.t.Cleanup(func() { c.Close() })
+			break
+		}
+		select {
+		case <-m.exit:
+			return errors.New("QEMU has ended")
+		case <-time.After(50 * time.Millisecond):
+			if time.Now().After(deadline) {
+				return err
+			}
+		}
+	}
+	exit, out, err := m.ask(time.Until(deadline), "true")
+	if err == nil && exit != 0 {
+		err = errors.New(out)
+	}
+	return err
 }
 
 // try runs a shell command in the machine and returns its exit code and what it
 // said. It is killed after limit.
 func (m *machine) try(t *testing.T, limit time.Duration, command string) (exit int, output string) {
 	t.Helper()
+	exit, output, err := m.ask(limit, command)
+	if err != nil {
+		t.Fatalf("%s: %s: %v", m.name, command, err)
+	}
+	return exit, output
+}
+
+func (m *machine) ask(limit time.Duration, command string) (exit int, output string, err error) {
 	request, err := json.Marshal(map[string]any{"Run": command, "Timeout": limit})
 	if err != nil {
-		t.Fatal(err)
+		return 0, "", err
 	}
 	m.control.SetDeadline(time.Now().Add(limit + 30*time.Second))
 	if _, err := m.control.Write(append(request, '\n')); err != nil {
-		t.Fatalf("%s: %s: %v", m.name, command, err)
+		return 0, "", err
 	}
 	line, err := m.answers.ReadBytes('\n')
 	if err != nil {
-		t.Fatalf("%s: %s: no answer: %v", m.name, command, err)
+		return 0, "", fmt.Errorf("no answer: %w", err)
 	}
 	var answer struct {
 		Exit   int
 		Output string
 	}
 	if err := json.Unmarshal(line, &answer); err != nil {
-		t.Fatalf("%s: %s: %v", m.name, command, err)
+		return 0, "", err
 	}
-	return answer.Exit, strings.TrimSpace(answer.Output)
+	return answer.Exit, strings.TrimSpace(answer.Output), nil
 }
 
 // run is try for a command that must succeed within a minute or two.
