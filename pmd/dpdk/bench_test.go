@@ -35,17 +35,23 @@ func BenchmarkRxTxNull(b *testing.B) {
 	}
 }
 
-// BenchmarkCrossing is the price of the door itself: a receive queue that the
-// device does not have still crosses into C and reads the time.
+// BenchmarkCrossing is the price of the door itself, past Go's scheduler or by cgo: a
+// receive queue that the device does not have still crosses into C and reads the time.
 func BenchmarkCrossing(b *testing.B) {
-	q, err := newQueue(0, 0, false, nil, 0, -1)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer q.delete()
-	burst := new(pmd.Burst)
-	for b.Loop() {
-		q.Rx(burst, pmd.MaxBurst)
+	for _, direct := range []bool{true, false} {
+		b.Run(fmt.Sprint("direct=", direct), func(b *testing.B) {
+			q, err := newQueue(0, 0, false, nil, 0, -1, direct)
+			if err != nil {
+				b.Fatal(err)
+			}
+			burst := new(pmd.Burst)
+			for b.Loop() {
+				q.Rx(burst, pmd.MaxBurst)
+			}
+			if err := q.delete(); err != nil {
+				b.Fatal(err)
+			}
+		})
 	}
 }
 

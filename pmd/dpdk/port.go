@@ -4,6 +4,7 @@ package dpdk
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -177,8 +178,9 @@ func (p *Port) setup(cfg PortConfig) error {
 		// the burst.
 		longest = cfg.MTU + tapOverhead
 	}
+	direct := !slices.Contains(inKernel, driver)
 	for i := range cfg.Lcores {
-		q, err := newQueue(p.id, i, i < rx, p.pool.c, longest, int(dev.socket))
+		q, err := newQueue(p.id, i, i < rx, p.pool.c, longest, int(dev.socket), direct)
 		if err != nil {
 			return err
 		}
@@ -245,7 +247,7 @@ func (p *Port) close() error {
 	p.closed = true
 	err := errno(C.gw_port_close(p.id, C.uint32_t(p.info.RxQueues), C.uint32_t(p.info.Queues)))
 	for _, q := range p.queues {
-		q.delete()
+		err = errors.Join(err, q.delete())
 	}
 	if p.pool != nil {
 		p.pool.idle = true

@@ -15,17 +15,23 @@ import (
 	"fmt"
 
 	"guideway/pmd"
+	"guideway/pmd/foreign"
 )
 
 // queue implements [pmd.Queue].
 type queue struct {
-	c    *C.struct_gw_queue
-	pool *C.struct_gw_pool // the port's
+	c     *C.struct_gw_queue
+	pool  *C.struct_gw_pool // the port's
+	stack *foreign.Stack    // for C; nil: calls go by cgo
 }
 
+// inKernel are the drivers whose queues are the kernel's: each burst is a system call
+// or more, which may take long. Go's scheduler is told of those.
+var inKernel = []string{"net_af_xdp", "net_af_packet", "net_tap", "net_pcap", "net_virtio_user"}
+
 // newQueue makes the queue of an index. It sends no frame longer than longest;
-// 0: the driver sees to that.
-func newQueue(port C.uint16_t, index int, receives bool, pool *C.struct_gw_pool, longest, socket int) (*queue, error) {
+// 0: the driver sees to that. direct calls pass Go's scheduler by.
+func newQueue(port C.uint16_t, index int, receives bool, pool *C.struct_gw_pool, longest, socket int, direct bool) (*queue, error) {
 	rx := C.int(0)
 	if receives {
 		rx = 1
@@ -34,19 +40,49 @@ func newQueue(port C.uint16_t, index int, receives bool, pool *C.struct_gw_pool,
 	if q.c == nil {
 		return nil, fmt.Errorf("no memory for queue %d on socket %d", index, socket)
 	}
+	if direct && foreign.Supported {
+		var err error
+		if q.stack, err = foreign.NewStack(); err != nil {
+			C.gw_queue_delete(q.c)
+			return nil, err
+		}
+	}
 	return q, nil
 }
 
-func (q *queue) delete() { C.gw_queue_delete(q.c) }
+func (q *queue) delete() error {
+	C.gw_queue_delete(q.c)
+	if q.stack == nil {
+		return nil
+	}
+	return q.stack.Delete()
+}
 
 // Rx implements [pmd.Queue].
-func (q *queue) Rx(b *pmd.Burst, limit int) { C.gw_rx(q.c, burst(b), C.uint32_t(limit)) }
+func (q *queue) Rx(b *pmd.Burst, limit int) {
+	if q.stack != nil {
+		q.rxDirect(b, limit)
+		return
+	}
+	C.gw_rx(q.c, burst(b), C.uint32_t(limit))
+}
 
 // Tx implements [pmd.Queue].
-func (q *queue) Tx(b *pmd.Burst) int { return int(C.gw_tx(q.c, burst(b))) }
+func (q *queue) Tx(b *pmd.Burst) int {
+	if q.stack != nil {
+		return q.txDirect(b)
+	}
+	return int(C.gw_tx(q.c, burst(b)))
+}
 
 // Free implements [pmd.Queue].
-func (q *queue) Free(b *pmd.Burst) { C.gw_free(burst(b)) }
+func (q *queue) Free(b *pmd.Burst) {
+	if q.stack != nil {
+		q.freeDirect(b)
+		return
+	}
+	C.gw_free(burst(b))
+}
 
 // Alloc implements [pmd.Queue].
 func (q *queue) Alloc(b *pmd.Burst, n int) int {

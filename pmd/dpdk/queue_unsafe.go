@@ -15,3 +15,22 @@ import (
 func burst(b *pmd.Burst) *C.struct_gw_burst {
 	return (*C.struct_gw_burst)(unsafe.Pointer(b)) // a pointer like any other: it keeps b alive until the call returns
 }
+
+// Where the hot calls are in C.
+var (
+	rxAddress   = unsafe.Pointer(C.gw_rx)   // code
+	txAddress   = unsafe.Pointer(C.gw_tx)   // likewise
+	freeAddress = unsafe.Pointer(C.gw_free) // likewise
+)
+
+func (q *queue) rxDirect(b *pmd.Burst, limit int) {
+	q.stack.Call(rxAddress, unsafe.Pointer(q.c), unsafe.Pointer(b), uintptr(limit)) // C memory, and as in burst
+}
+
+func (q *queue) txDirect(b *pmd.Burst) int {
+	return int(uint32(q.stack.Call(txAddress, unsafe.Pointer(q.c), unsafe.Pointer(b), 0))) // likewise
+}
+
+func (q *queue) freeDirect(b *pmd.Burst) {
+	q.stack.Call(freeAddress, unsafe.Pointer(b), nil, 0) // likewise
+}

@@ -10,6 +10,7 @@ import (
 var floors = map[string]int{
 	"pmd":           0, // the contract
 	"pmd/prefetch":  0,
+	"pmd/foreign":   0,
 	"maglev/packet": 0,
 
 	"pmd/dpdk":    1,
