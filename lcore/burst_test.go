@@ -3,6 +3,7 @@ package lcore
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -104,19 +105,19 @@ func TestReadBurst(t *testing.T) {
 		}
 		at, port := c.IntN(16), uint8(c.Uint32())
 		var items [2][8]item
-		var lines [2][8]uintptr
-		n := readEach(frames, at, items[0][:], lines[0][:], table, &known, port)
-		if got := readBurst(frames, at, items[1][:], lines[1][:], table, &known, port); got != n {
-			t.Fatalf("seed %d: %d of %d frames, want %d\n%x", seed, got, len(frames), n, frames[min(n, got)].Bytes())
+		var places [2][8]conntrack.Place
+		n, bytes := readEach(frames, at, items[0][:], places[0][:], table, &known, port)
+		if got, bytesToo := readBurst(frames, at, items[1][:], places[1][:], table, &known, port); got != n || bytesToo != bytes {
+			t.Fatalf("seed %d: %d of %d frames, %d bytes, want %d, %d\n%x", seed, got, len(frames), bytesToo, n, bytes, frames[min(n, got)].Bytes())
 		}
 		for i := range n {
 			a, b := items[0][i], items[1][i]
 			a.tunnel, b.tunnel = 0, 0
-			if a != b || lines[0][i] != lines[1][i] {
-				t.Fatalf("seed %d, frame %d:\n%+v %x, want\n%+v %x", seed, i, b, lines[1][i], a, lines[0][i])
+			if a != b || places[0][i] != places[1][i] {
+				t.Fatalf("seed %d, frame %d:\n%+v %x, want\n%+v %x", seed, i, b, places[1][i], a, places[0][i])
 			}
 		}
-		if got := readBurst(frames, at, items[1][:], lines[1][:], table, &destinations{}, port); got != 0 {
+		if got, bytes := readBurst(frames, at, items[1][:], places[1][:], table, &destinations{}, port); got != 0 || bytes != 0 {
 			t.Fatalf("seed %d: %d frames with no destination known", seed, got)
 		}
 	}
@@ -173,7 +174,7 @@ func TestTrackBurst(t *testing.T) {
 		for range 200 {
 			now += conntrack.Tick(c.IntN(3000))
 			var items [2][burst]item
-			var lines [2][burst]uintptr
+			var places [2][burst]conntrack.Place
 			n := c.IntN(burst)
 			for i := range n {
 				it := item{key: keys[c.IntN(len(keys))], tunnel: noTunnel, service: uint16(c.IntN(3)), Common: flow.Common{Len: uint16(c.Uint32())}, port: uint8(c.Uint32())}
@@ -185,26 +186,28 @@ func TestTrackBurst(t *testing.T) {
 					it.marks = first
 				}
 				for j := range 2 {
-					items[j][i], lines[j][i] = it, tables[j].Line(&it.key, it.hash)
+					items[j][i], places[j][i] = it, tables[j].Place(&it.key, it.hash)
 				}
 			}
-			at := 0
-			for at < n {
-				done := trackEach(items[0][at:n], lines[0][at:n], tables[0], now, endpoints, services[0], packets[0])
-				if got := trackBurst(items[1][at:n], lines[1][at:n], tables[1], now, endpoints, services[1], packets[1]); got != done {
-					t.Fatalf("seed %d: %d of %d items, want %d: %+v", seed, got, n-at, done, items[0][at+min(got, done)])
-				}
-				if at += done; at == n {
-					break
-				}
-				it := &items[0][at]
+			insert := func(it *item) {
 				value, ev := uint32(fib.MakeValue(c.Uint32N(10), uint32(c.IntN(2)))), conntrack.Event(c.IntN(3))
 				for _, table := range tables {
 					if _, ok := table.Find(&it.key, it.hash, now); !ok {
 						table.Insert(&it.key, it.hash, value, now, ev)
 					}
 				}
-				at++
+			}
+			for at := 0; at < n; at++ {
+				done, left := trackEach(items[0][at:n], places[0][at:n], tables[0], now, endpoints, services[0], packets[0])
+				if got, gotLeft := trackBurst(items[1][at:n], places[1][at:n], tables[1], now, endpoints, services[1], packets[1]); got != done || gotLeft != left {
+					t.Fatalf("seed %d: %d of %d items, left %b, want %d, %b: %+v", seed, got, n-at, gotLeft, done, left, items[0][at:n])
+				}
+				for ; left != 0; left &= left - 1 {
+					insert(&items[0][at+bits.TrailingZeros64(left)])
+				}
+				if at += done; at < n {
+					insert(&items[0][at])
+				}
 			}
 			if items[0] != items[1] || !slices.Equal(services[0], services[1]) || !slices.Equal(packets[0], packets[1]) {
 				t.Fatalf("seed %d: items %+v\nwant %+v\ncounters %v %v, want %v %v", seed, items[1][:n], items[0][:n], services[1], packets[1], services[0], packets[0])

@@ -1,11 +1,11 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// func encloseBurst(items []item, frames *[pmd.MaxBurst]*pmd.Frame, tunnels []fib.Tunnel, port uint16, out *pmd.Burst, n int) int
+// func encloseVectors(items []item, frames *[pmd.MaxBurst]*pmd.Frame, tunnels []fib.Tunnel, port uint16, out *pmd.Burst, n int) int
 //
 // SI: item   AX: how many are done   CX: how many there are   BX: frames
 // R8, R9: tunnels   R10: out   R11: port
-TEXT ·encloseBurst(SB), NOSPLIT, $0-88
+TEXT ·encloseVectors(SB), NOSPLIT, $0-88
 	MOVQ    items_base+0(FP), SI
 	MOVQ    items_len+8(FP), CX
 	MOVQ    frames+24(FP), BX
@@ -20,11 +20,10 @@ TEXT ·encloseBurst(SB), NOSPLIT, $0-88
 	CMPQ    CX, DX
 	CMOVQGT DX, CX
 	XORL    AX, AX
-
-next:
 	CMPQ    AX, CX
 	JGE     done
 
+next:
 	// DX: tunnel, R12: length of the packet
 	MOVL    item_tunnel(SI), DX
 	CMPQ    DX, R9
@@ -62,30 +61,20 @@ next:
 	MOVQ    DI, (R10)(AX*8)
 	ADDQ    const_frameBuf(DI), R13
 
-	MOVUPS  (const_tunnelBlock+0)(DX), X0
-	MOVUPS  (const_tunnelBlock+16)(DX), X1
-	MOVUPS  (const_tunnelBlock+32)(DX), X2
-	MOVUPS  (const_tunnelBlock+48)(DX), X3
-	MOVUPS  X0, -64(R13)
-	MOVUPS  X1, -48(R13)
-	MOVUPS  X2, -32(R13)
-	MOVUPS  X3, -16(R13)
+	VMOVDQU (const_tunnelBlock+0)(DX), Y0
+	VMOVDQU (const_tunnelBlock+32)(DX), Y1
+	VMOVDQU Y0, -64(R13)
+	VMOVDQU Y1, -32(R13)
 
 	MOVBLZX (item_Common+const_commonTOS)(SI), DI
 	CMPB    const_tunnelIPv6(DX), $0
 	JNE     six
 
 	ADDL    $const_overhead4, R12
-	MOVL    const_tunnelRest(DX), R15
-	ADDL    DI, R15
-	ADDL    R12, R15
-	MOVL    R15, R14 // fold twice
-	SHRL    $16, R14
-	MOVWLZX R15, R15
-	ADDL    R14, R15
-	MOVL    R15, R14
-	SHRL    $16, R14
-	ADDL    R14, R15
+	MOVL    const_tunnelRest(DX), R15 // 16 bits; a carry counts one
+	ADDW    DI, R15
+	ADCW    R12, R15
+	ADCW    $0, R15
 	NOTL    R15
 	ROLW    $8, R15
 	ROLW    $8, R12
@@ -94,7 +83,9 @@ next:
 	MOVW    R15, (10-const_overhead4)(R13)
 	ADDQ    $item__size, SI
 	INCQ    AX
-	JMP     next
+	CMPQ    AX, CX
+	JLT     next
+	JMP     done
 
 six:
 	MOVL    item_hash(SI), R15 // flow label: the last 20 bits, and 1 for none
@@ -111,8 +102,10 @@ six:
 	MOVW    R12, (4-const_overhead6)(R13)
 	ADDQ    $item__size, SI
 	INCQ    AX
-	JMP     next
+	CMPQ    AX, CX
+	JLT     next
 
 done:
 	MOVQ    AX, ret+80(FP)
+	VZEROUPPER
 	RET

@@ -28,9 +28,10 @@ const (
 	frameBufLen   = pmd.OffsetBufLen
 	checksumBad   = pmd.FlagIPChecksumBad
 
-	maxFrame = packet.MaxFrame
-	tcp      = packet.ProtoTCP
-	udp      = packet.ProtoUDP
+	maxFrame  = packet.MaxFrame
+	newsFlags = packet.TCPSyn | packet.TCPFin | packet.TCPRst // without these, tcpEvents has Data
+	tcp       = packet.ProtoTCP
+	udp       = packet.ProtoUDP
 
 	keySrcHi = unsafe.Offsetof(flow.Key{}.SrcHi) // likewise
 	keySrcLo = unsafe.Offsetof(flow.Key{}.SrcLo) // likewise
@@ -53,9 +54,14 @@ const (
 	tableSeed   = conntrack.OffsetTableSeed
 	tableMarks  = conntrack.OffsetTableMarks
 	tableClass  = conntrack.OffsetTableClass
+	tableRenew  = conntrack.OffsetTableRenew
 	familyFirst = conntrack.OffsetFamilyFirst
 	familyCount = conntrack.OffsetFamilyCount
 
+	placeLine = conntrack.OffsetPlaceLine
+	placeName = conntrack.OffsetPlaceName
+
+	lineSlots     = conntrack.Slots
 	linePorts     = conntrack.OffsetPorts
 	lineValues    = conntrack.OffsetValues
 	lineStamps    = conntrack.OffsetStamps
@@ -85,6 +91,7 @@ const (
 	// Sizes, as what to shift an index by.
 	itemShift        = 6
 	lineShift        = 6
+	placeShift       = 4
 	endpointShift    = 4
 	serviceShift     = 4
 	destinationShift = 5
@@ -95,6 +102,7 @@ const (
 const (
 	_ = -uint(unsafe.Sizeof(item{}) ^ 1<<itemShift)                                             // a constant
 	_ = -uint(conntrack.LineBytes ^ 1<<lineShift)                                               // a constant
+	_ = -uint(unsafe.Sizeof(conntrack.Place{}) ^ 1<<placeShift)                                 // likewise
 	_ = -uint(unsafe.Sizeof(fib.Endpoint{}) ^ 1<<endpointShift)                                 // likewise
 	_ = -uint(unsafe.Sizeof(serviceCounter{}) ^ 1<<serviceShift)                                // likewise
 	_ = -uint(unsafe.Sizeof(destination{}) ^ 1<<destinationShift)                               // likewise
@@ -107,6 +115,9 @@ const (
 	_ = -uint(unsafe.Offsetof(flow.Common{}.Len))                                               // likewise
 	_ = -uint(unsafe.Offsetof(flow.Common{}.TOS) ^ 2)                                           // likewise
 	_ = -uint(unsafe.Offsetof(flow.Common{}.TCPFlags) ^ 3)                                      // likewise
+	_ = -uint(keySrcLo ^ (keySrcHi + 8))                                                        // likewise
+	_ = -uint(keyDstHi ^ (keySrcHi + 16))                                                       // likewise
+	_ = -uint(keyDstLo ^ (keySrcHi + 24))                                                       // likewise
 	_ = -uint(unsafe.Offsetof(flow.Key{}.Proto) ^ (keyPorts + 4))                               // likewise
 	_ = -uint(unsafe.Offsetof(flow.Key{}.IPv6) ^ (keyPorts + 5))                                // likewise
 	_ = -uint(unsafe.Offsetof(fib.Endpoint{}.Value))                                            // likewise

@@ -27,6 +27,7 @@ func (w *Worker) parse(port int) {
 			}
 		}
 		f, it := w.rx.Frames[at], &w.items[w.n]
+		w.counters.receivedBytes += uint64(f.Len())
 		it.at, it.port, it.marks = uint8(at), uint8(port), 0
 		if v := w.classify(f, it, &w.headers, came); v != Unset {
 			w.decline(f, it, v, &w.headers)
@@ -47,8 +48,9 @@ func (w *Worker) parse(port int) {
 func (w *Worker) usual(at int, port uint8) int {
 	for {
 		frames := w.rx.Frames[at:w.rx.N]
-		items, lines := w.items[w.n:][:len(frames)], w.lines[w.n:][:len(frames)]
-		n := readBurst(frames, at, items, lines, w.conntrack, &w.destinations, port)
+		items, places := w.items[w.n:][:len(frames)], w.places[w.n:][:len(frames)]
+		n, bytes := readBurst(frames, at, items, places, w.conntrack, &w.destinations, port)
+		w.counters.receivedBytes += uint64(bytes)
 		w.n += n
 		at += n
 		if at == w.rx.N || !w.learn(w.rx.Frames[at]) {
@@ -57,38 +59,39 @@ func (w *Worker) usual(at int, port uint8) int {
 	}
 }
 
-// readEach makes items, and says which lines the connection table has of them, of
+// readEach makes items, and says which places the connection table has for them, of
 // the first frames that have the usual shape and a known destination. It returns
-// how many these are. Of the burst, the first is frame at. items and lines have
+// how many these are, and how long together. Of the burst, the first is frame at. items and places have
 // room for all.
-func readEach(frames []*pmd.Frame, at int, items []item, lines []uintptr, table *conntrack.Table, known *destinations, port uint8) int {
+func readEach(frames []*pmd.Frame, at int, items []item, places []conntrack.Place, table *conntrack.Table, known *destinations, port uint8) (n, bytes int) {
 	seed := table.Seed()
 	for i, f := range frames {
 		it := &items[i]
 		if !f.Plain() {
-			return i
+			return i, bytes
 		}
 		hash, ok := it.key.ReadCommon(f.Bytes(), seed, &it.Common)
 		if !ok {
-			return i
+			return i, bytes
 		}
 		d := known.slot(&it.key)
 		if !d.is(&it.key) {
-			return i
+			return i, bytes
 		}
 		it.hash, it.service, it.l3, it.at = hash, d.service, d.l3, uint8(at+i)
 		it.event, it.port, it.marks = tcpEvents[it.TCPFlags], port, 0
-		lines[i] = table.Line(&it.key, hash)
-		prefetch.Line(lines[i])
+		places[i] = table.Place(&it.key, hash)
+		prefetch.Line(places[i].Line)
+		bytes += f.Len()
 	}
-	return len(frames)
+	return len(frames), bytes
 }
 
 // admit makes the item at the end, which classify has filled in, one of the burst.
 func (w *Worker) admit(it *item) {
 	it.hash = w.conntrack.Hash(&it.key)
-	w.lines[w.n] = w.conntrack.Line(&it.key, it.hash)
-	prefetch.Line(w.lines[w.n])
+	w.places[w.n] = w.conntrack.Place(&it.key, it.hash)
+	prefetch.Line(w.places[w.n].Line)
 	w.n++
 }
 

@@ -1,32 +1,37 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// func readBurst(frames []*pmd.Frame, at int, items []item, lines []uintptr, table *conntrack.Table, known *destinations, port uint8) int
+// func readVectors(frames []*pmd.Frame, at int, items []item, places []conntrack.Place, table *conntrack.Table, known *destinations, port uint8) (n, bytes int)
 //
-// SI: frame's place   DI: item   BX: line's place   CX: index of the frame in the burst
-// R8, R9: first line and number of lines for IPv4   R10: table   R11: destinations
-TEXT ·readBurst(SB), NOSPLIT, $16-112
+// SI: frame's place   DI: item   BX: place   CX: index of the frame in the burst and,
+// above it, port, as they stand in an item   R8, R9: first line and number of lines
+// for IPv4   R10: table   R11: destinations   Y12..Y15: constants
+TEXT ·readVectors(SB), NOSPLIT, $16-120
 	MOVQ    frames_base+0(FP), SI
-	MOVQ    at+24(FP), CX
+	MOVQ    frames_len+8(FP), AX
+	MOVQ    at+24(FP), DX
 	MOVQ    items_base+32(FP), DI
-	MOVQ    lines_base+56(FP), BX
+	MOVQ    places_base+56(FP), BX
 	MOVQ    table+80(FP), R10
 	MOVQ    known+88(FP), R11
-	MOVQ    frames_len+8(FP), AX
-	ADDQ    CX, AX
+	MOVBLZX port+96(FP), CX
+	SHLL    $16, CX
+	ORL     DX, CX
+	LEAQ    (SI)(AX*8), AX
 	MOVQ    AX, end-8(SP)
-	MOVBLZX port+96(FP), AX
-	SHLL    $16, AX
-	MOVL    AX, word-16(SP) // port, of what stands side by side in an item
+	MOVQ    $0, sum-16(SP) // of lengths
+	CMPQ    SI, AX
+	JGE     done
 	MOVL    (const_tableV4+const_familyFirst)(R10), R8
 	SHLQ    $const_lineShift, R8
 	ADDQ    const_tableBase(R10), R8
 	MOVQ    (const_tableV4+const_familyCount)(R10), R9
+	VMOVDQU usual<>+0(SB), Y15
+	VMOVDQU usual<>+32(SB), Y14
+	VMOVDQU addresses<>+0(SB), Y13
+	VMOVDQU addresses<>+32(SB), Y12
 
 next:
-	CMPQ    CX, end-8(SP)
-	JGE     done
-
 	// A frame as nearly all are. R13: its data, R14: their length
 	MOVQ    (SI), R12
 	CMPW    const_frameSegments(R12), $1
@@ -39,114 +44,118 @@ next:
 	LEAL    -54(R14), AX
 	CMPL    AX, $(const_maxFrame-54)
 	JHI     done
-	TESTB   $1, (R13) // to a group
-	JNE     done
-	MOVL    12(R13), R15 // EtherType, and the first two bytes of the packet
-	MOVL    R15, AX
-	ANDL    $0x00ffffff, AX
-	CMPL    AX, $0x00450008
+	VPXOR   (R13), Y15, Y0
+	VPTEST  Y14, Y0
 	JNE     six
 
-	// R15: len, TOS and TCP flags as in Common, R12: protocol, AX: event
-	SHRL    $24, R15
-	SHLL    $16, R15
-	MOVWLZX 16(R13), AX
-	ROLW    $8, AX
-	ORL     AX, R15
+	// R15: len, TOS and TCP flags as in Common, R12: protocol
+	MOVBEL  14(R13), R15
+	MOVWLZX R15, AX
 	LEAL    14(AX), DX
 	CMPL    DX, R14
 	JHI     done
-	TESTW   $0xff3f, 20(R13) // reserved bit, or a fragment
-	JNE     done
 	MOVBLZX 23(R13), R12
 	CMPL    R12, $const_tcp
 	JNE     udp4
 	CMPL    AX, $40
 	JLT     done
-	MOVBLZX 47(R13), AX
-	MOVL    AX, DX
+	MOVBLZX 47(R13), DX
+	MOVL    DX, AX
+	XORL    $0x45, DX
 	SHLL    $24, DX
-	ORL     DX, R15
+	XORL    DX, R15
+	TESTL   $const_newsFlags, AX
+	JNE     news4
+	MOVL    CX, item_at(DI)
+
+key4:
+	MOVL         R15, item_Common(DI)
+	MOVBEL       34(R13), DX
+	MOVL         DX, (item_key+const_keyPorts)(DI)
+	MOVL         R12, (item_key+const_keyProto)(DI) // and that it is not IPv6
+	MOVBEQ       26(R13), AX                        // AX: source and destination
+	VPBROADCASTQ 26(R13), Y0
+	VPSHUFB      Y13, Y0, Y0
+	VMOVDQU      Y0, (item_key+const_keySrcHi)(DI)
+	MOVL         AX, R13
+	LEAL         (R13)(DX*1), R15
+	ANDL         $(const_destinationSlots-1), R15
+	SHLL         $const_destinationShift, R15
+	ADDQ         R11, R15
+	SHLQ         $8, DX
+	ORQ          DX, R12 // R12: ports and protocol
+	MOVL         R12, BP
+	ANDL         $0xffffff, BP
+	CMPL         BP, destination_rest(R15)
+	JNE          done
+	CMPQ         R13, destination_lo(R15)
+	JNE          done
+	MOVL         destination_service(R15), R15
+	MOVL         R15, item_service(DI) // and l3
+
+	MOVQ       AX, const_placeName(BX)
+	XORQ       (const_tableSeed+const_seedA)(R10), AX
+	XORQ       (const_tableSeed+const_seedB)(R10), R12
+	MULQ       R12
+	XORQ       (const_tableSeed+const_seedC)(R10), DX
+	XORQ       (const_tableSeed+const_seedA)(R10), AX
+	MULQ       DX
+	XORQ       DX, AX
+	MOVQ       AX, item_hash(DI)
+	MULQ       R9
+	SHLQ       $const_lineShift, DX
+	ADDQ       R8, DX
+	MOVQ       DX, const_placeLine(BX)
+	PREFETCHT0 (DX)
+
+	ADDQ R14, sum-16(SP)
+	ADDQ $8, SI
+	ADDQ $(1<<const_placeShift), BX
+	ADDQ $item__size, DI
+	INCL CX
+	CMPQ SI, end-8(SP)
+	JLT  next
+
+done:
+	SUBQ frames_base+0(FP), SI
+	SHRQ $3, SI
+	MOVQ SI, n+104(FP)
+	MOVQ sum-16(SP), AX
+	MOVQ AX, bytes+112(FP)
+	VZEROUPPER
+	RET
+
+udp4:
+	CMPL R12, $const_udp
+	JNE  done
+	CMPL AX, $28
+	JLT  done
+	XORL $0x45000000, R15
+	MOVL CX, item_at(DI)
+	JMP  key4
+
+news4:
 	LEAQ    ·tcpEvents(SB), DX
 	MOVBLZX (DX)(AX*1), AX
 	SHLL    $8, AX
-
-key4:
 	ORL     CX, AX
-	ORL     word-16(SP), AX
 	MOVL    AX, item_at(DI)
-	MOVL    R15, item_Common(DI)
-	MOVL    34(R13), DX
-	BSWAPL  DX
-	MOVQ    R12, R14
-	SHLQ    $32, R14
-	ORQ     DX, R14
-	MOVQ    R14, (item_key+const_keyPorts)(DI) // and protocol, and that it is not IPv6
-	SHLQ    $8, DX
-	ORQ     DX, R12 // R12: ports and protocol
-	MOVQ    26(R13), AX
-	BSWAPQ  AX // AX: source and destination
-	MOVL    AX, R13
-	MOVQ    AX, R14
-	SHRQ    $32, R14
-	MOVQ    $0, (item_key+const_keySrcHi)(DI)
-	MOVQ    R14, (item_key+const_keySrcLo)(DI)
-	MOVQ    $0, (item_key+const_keyDstHi)(DI)
-	MOVQ    R13, (item_key+const_keyDstLo)(DI)
-
-	MOVL    R12, R14
-	ANDL    $0xffffff, R14
-	MOVL    R14, R15
-	SHRL    $8, R15
-	ADDL    R13, R15
-	ANDL    $(const_destinationSlots-1), R15
-	SHLL    $const_destinationShift, R15
-	ADDQ    R11, R15
-	CMPL    R14, destination_rest(R15)
-	JNE     done
-	CMPQ    R13, destination_lo(R15)
-	JNE     done
-	MOVL    destination_service(R15), R15
-	MOVL    R15, item_service(DI) // and l3
-
-	XORQ    (const_tableSeed+const_seedA)(R10), AX
-	XORQ    (const_tableSeed+const_seedB)(R10), R12
-	MULQ    R12
-	XORQ    (const_tableSeed+const_seedC)(R10), DX
-	XORQ    (const_tableSeed+const_seedA)(R10), AX
-	MULQ    DX
-	XORQ    DX, AX
-	MOVQ    AX, item_hash(DI)
-	MULQ    R9
-	SHLQ    $const_lineShift, DX
-	ADDQ    R8, DX
-	MOVQ    DX, (BX)
-	PREFETCHT0 (DX)
-	ADDQ    $8, SI
-	ADDQ    $8, BX
-	ADDQ    $item__size, DI
-	INCQ    CX
-	JMP     next
-
-udp4:
-	CMPL    R12, $const_udp
-	JNE     done
-	CMPL    AX, $28
-	JLT     done
-	XORL    AX, AX
 	JMP     key4
 
 six:
-	MOVL    R15, AX
-	ANDL    $0x00f0ffff, AX
-	CMPL    AX, $0x0060dd86
-	JNE     done
-	CMPL    R14, $74
-	JLT     done
-	BSWAPL  R15
+	TESTB $1, (R13) // to a group
+	JNE   done
+	MOVL  12(R13), AX
+	ANDL  $0x00f0ffff, AX
+	CMPL  AX, $0x0060dd86
+	JNE   done
+	CMPL  R14, $74
+	JLT   done
+
+	// R15: len, TOS and TCP flags, R12: protocol
+	MOVBEL  14(R13), R15
 	SHRL    $4, R15
-	MOVBLZX R15, R15
-	SHLL    $16, R15
+	ANDL    $0xff0000, R15
 	MOVWLZX 18(R13), AX
 	ROLW    $8, AX
 	LEAL    54(AX), DX
@@ -163,97 +172,115 @@ six:
 	MOVL    AX, DX
 	SHLL    $24, DX
 	ORL     DX, R15
-	LEAQ    ·tcpEvents(SB), DX
-	MOVBLZX (DX)(AX*1), AX
-	SHLL    $8, AX
+	TESTL   $const_newsFlags, AX
+	JNE     news6
+	MOVL    CX, item_at(DI)
 
 key6:
-	ORL     CX, AX
-	ORL     word-16(SP), AX
-	MOVL    AX, item_at(DI)
 	MOVL    R15, item_Common(DI)
-	MOVL    54(R13), DX
-	BSWAPL  DX
-	MOVQ    R12, R14
-	BTSQ    $8, R14 // IPv6
-	SHLQ    $32, R14
-	ORQ     DX, R14
-	MOVQ    R14, (item_key+const_keyPorts)(DI)
-	SHLQ    $8, DX
-	ORQ     DX, R12
-
-	MOVQ    38(R13), R14
-	BSWAPQ  R14
-	MOVQ    46(R13), AX
-	BSWAPQ  AX
-	MOVQ    R14, (item_key+const_keyDstHi)(DI)
-	MOVQ    AX, (item_key+const_keyDstLo)(DI)
-	MOVL    R12, DX
-	ANDL    $0xffffff, DX
-	BTSL    $24, DX
-	MOVL    DX, R15
-	SHRL    $8, R15
-	ADDL    AX, R15
+	MOVBEL  54(R13), DX
+	MOVL    DX, (item_key+const_keyPorts)(DI)
+	BTSL    $8, R12 // IPv6
+	MOVL    R12, (item_key+const_keyProto)(DI)
+	MOVBLZX R12, R12
+	VMOVDQU 22(R13), Y0
+	VPSHUFB Y12, Y0, Y0
+	VMOVDQU Y0, (item_key+const_keySrcHi)(DI)
+	MOVBEQ  38(R13), BP
+	MOVBEQ  46(R13), AX
+	LEAL    (AX)(DX*1), R15
 	ANDL    $(const_destinationSlots-1), R15
 	SHLL    $const_destinationShift, R15
 	ADDQ    R11, R15
+	SHLQ    $8, DX
+	ORQ     DX, R12 // R12: ports and protocol
+	MOVL    R12, DX
+	ANDL    $0xffffff, DX
+	BTSL    $24, DX
 	CMPL    DX, destination_rest(R15)
 	JNE     done
 	CMPQ    AX, destination_lo(R15)
 	JNE     done
-	CMPQ    R14, destination_hi(R15)
+	CMPQ    BP, destination_hi(R15)
 	JNE     done
 	MOVL    destination_service(R15), R15
 	MOVL    R15, item_service(DI) // and l3
 
-	XORQ    (const_tableSeed+const_seedB)(R10), R14
-	XORQ    (const_tableSeed+const_seedC)(R10), AX
-	MULQ    R14
-	XORQ    DX, AX
-	MOVQ    R12, R15
-	ROLQ    $32, R15
-	XORQ    AX, R15
-	XORQ    (const_tableSeed+const_seedA)(R10), R15 // R15: second factor
-	MOVQ    22(R13), R14
-	BSWAPQ  R14
-	MOVQ    30(R13), AX
-	BSWAPQ  AX
-	MOVQ    R14, (item_key+const_keySrcHi)(DI)
-	MOVQ    AX, (item_key+const_keySrcLo)(DI)
-	XORQ    (const_tableSeed+const_seedA)(R10), R14
-	XORQ    (const_tableSeed+const_seedB)(R10), AX
-	MULQ    R14
-	XORQ    DX, AX
-	XORQ    R12, AX
-	XORQ    (const_tableSeed+const_seedC)(R10), AX
-	MULQ    R15
-	XORQ    (const_tableSeed+const_seedB)(R10), DX
-	XORQ    (const_tableSeed+const_seedC)(R10), AX
-	MULQ    DX
-	XORQ    DX, AX
-	MOVQ    AX, item_hash(DI)
-	MULQ    (const_tableV6+const_familyCount)(R10)
-	MOVL    (const_tableV6+const_familyFirst)(R10), AX
-	ADDQ    AX, DX
-	SHLQ    $const_lineShift, DX
-	ADDQ    const_tableBase(R10), DX
-	MOVQ    DX, (BX)
+	XORQ       (const_tableSeed+const_seedB)(R10), BP
+	XORQ       (const_tableSeed+const_seedC)(R10), AX
+	MULQ       BP
+	XORQ       DX, AX
+	RORXQ      $32, R12, R15
+	XORQ       AX, R15
+	XORQ       (const_tableSeed+const_seedA)(R10), R15 // R15: second factor
+	MOVBEQ     22(R13), BP
+	MOVBEQ     30(R13), AX
+	XORQ       (const_tableSeed+const_seedA)(R10), BP
+	XORQ       (const_tableSeed+const_seedB)(R10), AX
+	MULQ       BP
+	XORQ       DX, AX
+	XORQ       R12, AX
+	XORQ       (const_tableSeed+const_seedC)(R10), AX
+	MULQ       R15
+	XORQ       (const_tableSeed+const_seedB)(R10), DX
+	XORQ       (const_tableSeed+const_seedC)(R10), AX
+	MULQ       DX
+	XORQ       DX, AX
+	MOVQ       AX, item_hash(DI)
+	MOVQ       AX, const_placeName(BX)
+	MULQ       (const_tableV6+const_familyCount)(R10)
+	MOVL       (const_tableV6+const_familyFirst)(R10), AX
+	ADDQ       AX, DX
+	SHLQ       $const_lineShift, DX
+	ADDQ       const_tableBase(R10), DX
+	MOVQ       DX, const_placeLine(BX)
 	PREFETCHT0 (DX)
-	ADDQ    $8, SI
-	ADDQ    $8, BX
-	ADDQ    $item__size, DI
-	INCQ    CX
-	JMP     next
+
+	ADDQ R14, sum-16(SP)
+	ADDQ $8, SI
+	ADDQ $(1<<const_placeShift), BX
+	ADDQ $item__size, DI
+	INCL CX
+	CMPQ SI, end-8(SP)
+	JLT  next
+	JMP  done
 
 udp6:
-	CMPL    R12, $const_udp
-	JNE     done
-	CMPL    AX, $8
-	JLT     done
-	XORL    AX, AX
+	CMPL R12, $const_udp
+	JNE  done
+	CMPL AX, $8
+	JLT  done
+	MOVL CX, item_at(DI)
+	JMP  key6
+
+news6:
+	LEAQ    ·tcpEvents(SB), DX
+	MOVBLZX (DX)(AX*1), AX
+	SHLL    $8, AX
+	ORL     CX, AX
+	MOVL    AX, item_at(DI)
 	JMP     key6
 
-done:
-	SUBQ    at+24(FP), CX
-	MOVQ    CX, ret+104(FP)
-	RET
+// How a usual frame with IPv4 begins: not to a group, EtherType, version and length of
+// the header, no fragment and not the reserved bit. The bytes, then which bits count.
+DATA usual<>+0(SB)/8, $0
+DATA usual<>+8(SB)/8, $0x0045000800000000
+DATA usual<>+16(SB)/8, $0
+DATA usual<>+24(SB)/8, $0
+DATA usual<>+32(SB)/8, $1
+DATA usual<>+40(SB)/8, $0x00ffffff00000000
+DATA usual<>+48(SB)/8, $0x0000ff3f00000000
+DATA usual<>+56(SB)/8, $0
+GLOBL usual<>(SB), RODATA|NOPTR, $64
+
+// Where the bytes of a key's addresses come from, the upper half of a zero or not: of
+// two IPv4 addresses that are there twice, then of two IPv6 addresses.
+DATA addresses<>+0(SB)/8, $0x8080808080808080
+DATA addresses<>+8(SB)/8, $0x8080808000010203
+DATA addresses<>+16(SB)/8, $0x8080808080808080
+DATA addresses<>+24(SB)/8, $0x8080808004050607
+DATA addresses<>+32(SB)/8, $0x0001020304050607
+DATA addresses<>+40(SB)/8, $0x08090a0b0c0d0e0f
+DATA addresses<>+48(SB)/8, $0x0001020304050607
+DATA addresses<>+56(SB)/8, $0x08090a0b0c0d0e0f
+GLOBL addresses<>(SB), RODATA|NOPTR, $64

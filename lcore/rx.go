@@ -15,11 +15,6 @@ func (w *Worker) receive(port int) int {
 		w.pace.polled(w.rx.Now)
 	}
 	w.counters.received += uint64(w.rx.N)
-	bytes := 0
-	for _, f := range w.rx.Frames[:w.rx.N] {
-		bytes += f.Len()
-	}
-	w.counters.receivedBytes += uint64(bytes)
 	if w.tapRx != nil {
 		w.tapRx.copy(&w.rx, w.rx.Now, port)
 	}

@@ -65,7 +65,7 @@ func (w *Worker) spread(from int) {
 			continue
 		}
 		if i != n {
-			w.items[n], w.lines[n] = *it, w.lines[i]
+			w.items[n], w.places[n] = *it, w.places[i]
 		}
 		n++
 	}

@@ -1,6 +1,8 @@
 package lcore
 
 import (
+	"math/bits"
+
 	"guideway/maglev/conntrack"
 	"guideway/maglev/fib"
 	"guideway/maglev/packet"
@@ -11,55 +13,63 @@ import (
 func (w *Worker) track() {
 	now := conntrack.Ticks(w.rx.Now)
 	for at := 0; at < w.n; at++ {
-		if at = w.known(at, now); at == w.n {
-			return
+		n, left := w.known(at, now)
+		for ; left != 0; left &= left - 1 {
+			w.assign(&w.items[at+bits.TrailingZeros64(left)], now)
 		}
-		it := &w.items[at]
-		e, v := w.endpoint(it, now)
-		if e == nil {
-			it.tunnel = noTunnel
-			w.unserved(it, v)
-			continue
-		}
-		it.tunnel = e.Way(it.hash)
-		w.count(e, it.Len)
-		if it.event == conntrack.Syn || it.marks&first != 0 {
-			w.opens(it, e.Value)
+		if at += n; at < w.n {
+			w.assign(&w.items[at], now)
 		}
 	}
 }
 
-// known gives their tunnels to the items from one on, up to the first that is
-// not an ordinary packet of a flow with an entry and an endpoint that serves. It
-// returns the index of that item, and of none their number. What it does is what
-// endpoint would do.
-func (w *Worker) known(at int, now conntrack.Tick) int {
-	c, endpoints := w.counters, w.snapshot.All()
-	services, packets := c.services[:w.snapshot.Services()], c.endpoints[:len(endpoints)] // there are as many, at least
-	return at + trackBurst(w.items[at:w.n], w.lines[at:w.n], w.conntrack, now, endpoints, services, packets)
+// assign gives an item its tunnel that known has left.
+func (w *Worker) assign(it *item, now conntrack.Tick) {
+	e, v := w.endpoint(it, now)
+	if e == nil {
+		it.tunnel = noTunnel
+		w.unserved(it, v)
+		return
+	}
+	it.tunnel = e.Way(it.hash)
+	w.count(e, it.Len)
+	if it.event == conntrack.Syn || it.marks&first != 0 {
+		w.opens(it, e.Value)
+	}
 }
 
-// trackEach gives their tunnels to the first items that are ordinary packets of
-// flows with an entry and an endpoint that serves, and counts them by service and
-// endpoint. It returns how many these are. lines are the home lines of the items'
-// flows; services and packets have room for what endpoints tell of.
-func trackEach(items []item, lines []uintptr, table *conntrack.Table, now conntrack.Tick, endpoints []fib.Endpoint, services []serviceCounter, packets []uint64) int {
+// known gives their tunnels to the items from one on, up to the first that may
+// change what is known of its flow, or is no ordinary packet. It returns how many
+// these are, and which of them it had to leave, a bit each: those of flows without an
+// entry that is in order and an endpoint that serves. What it does for the others is
+// what endpoint would do.
+func (w *Worker) known(at int, now conntrack.Tick) (n int, left uint64) {
+	c, endpoints := w.counters, w.snapshot.All()
+	services, packets := c.services[:w.snapshot.Services()], c.endpoints[:len(endpoints)] // there are as many, at least
+	return trackBurst(w.items[at:w.n], w.places[at:w.n], w.conntrack, now, endpoints, services, packets)
+}
+
+// trackEach gives their tunnels to the items before the first with an event or a mark,
+// if their flows have an entry and an endpoint that serves, and counts them by service
+// and endpoint. It returns how many are before that one, and which of them are left.
+// places are those of the items' flows, and used up; services and packets have room
+// for what endpoints tell of.
+func trackEach(items []item, places []conntrack.Place, table *conntrack.Table, now conntrack.Tick, endpoints []fib.Endpoint, services []serviceCounter, packets []uint64) (n int, left uint64) {
 	for i := range items {
 		it := &items[i]
 		if it.event != conntrack.Data || it.marks != 0 {
-			return i
+			return i, left
 		}
 		value, known := table.Hit(&it.key, it.hash, now, conntrack.Data)
-		if !known {
-			return i
-		}
 		id := fib.Value(value).ID()
-		if id >= uint32(len(endpoints)) {
-			return i
+		if !known || id >= uint32(len(endpoints)) {
+			left |= 1 << i
+			continue
 		}
 		e := &endpoints[id]
 		if e.Value != fib.Value(value) || e.Service != it.service || e.State != fib.Serving || e.Ways == 0 {
-			return i // what has been done is what endpoint does, or undoes
+			left |= 1 << i // what has been done is what endpoint does, or undoes
+			continue
 		}
 		it.tunnel = e.Way(it.hash)
 		service := &services[it.service]
@@ -67,7 +77,7 @@ func trackEach(items []item, lines []uintptr, table *conntrack.Table, now conntr
 		service.bytes += uint64(it.Len)
 		packets[id]++
 	}
-	return len(items)
+	return len(items), left
 }
 
 // count counts a packet for an endpoint that track has not seen.

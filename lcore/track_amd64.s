@@ -1,97 +1,76 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// func trackBurst(items []item, lines []uintptr, table *conntrack.Table, now conntrack.Tick, endpoints []fib.Endpoint, services []serviceCounter, packets []uint64) int
+// func trackVectors(items []item, places []conntrack.Place, table *conntrack.Table, now conntrack.Tick, endpoints []fib.Endpoint, services []serviceCounter, packets []uint64) (n int, left uint64)
 //
-// SI: item   BX: line's place   R8, R9: endpoints   R10: counters of services
+// SI: item   BX: place   R8, R9: endpoints   R10: counters of services
 // R11: counters of endpoints   R12: now   R13: table
-TEXT ·trackBurst(SB), NOSPLIT, $8-144
-	MOVQ    items_base+0(FP), SI
-	MOVQ    items_len+8(FP), AX
-	MOVQ    lines_base+24(FP), BX
-	MOVQ    table+48(FP), R13
-	MOVL    now+56(FP), R12
-	MOVQ    endpoints_base+64(FP), R8
-	MOVQ    endpoints_len+72(FP), R9
-	MOVQ    services_base+88(FP), R10
-	MOVQ    packets_base+112(FP), R11
-	SHLQ    $const_itemShift, AX
-	ADDQ    SI, AX
-	MOVQ    AX, end-8(SP)
+//
+// It goes through the items twice. What is not in its home line, but may be in the one
+// beside that, is put off until all others are done: by then that line has come.
+TEXT ·trackVectors(SB), NOSPLIT, $16-152
+	MOVQ items_base+0(FP), SI
+	MOVQ items_len+8(FP), AX
+	MOVQ places_base+24(FP), BX
+	MOVQ table+48(FP), R13
+	MOVL now+56(FP), R12
+	MOVQ endpoints_base+64(FP), R8
+	MOVQ endpoints_len+72(FP), R9
+	MOVQ services_base+88(FP), R10
+	MOVQ packets_base+112(FP), R11
+	MOVQ $0, n+136(FP)
+	MOVQ $0, left+144(FP)
+	MOVQ $0, putOff-16(SP)
+	SHLQ $const_itemShift, AX
+	ADDQ SI, AX
+	MOVQ AX, end-8(SP)            // 0 the second time
+	CMPQ SI, AX
+	JGE  over
 
 next:
-	CMPQ    SI, end-8(SP)
-	JGE     done
-	TESTL   $0xff00ff00, item_at(SI) // event, marks
-	JNE     done
-
-	// DI: home line, or the one beside it, DX: name
-	MOVQ    (BX), DI
+	TESTL $0xff00ff00, item_at(SI) // event, marks
+	JNE   over
 
 look:
-	MOVQ    item_hash(SI), DX
-	CMPB    (item_key+const_keyIPv6)(SI), $0
-	JNE     named
-	MOVQ    (item_key+const_keySrcLo)(SI), DX
-	SHLQ    $32, DX
-	ORQ     (item_key+const_keyDstLo)(SI), DX
+	// DI: home line, the second time the one beside it
+	MOVQ         const_placeLine(BX), DI
+	VPBROADCASTQ const_placeName(BX), Y0
+	VPBROADCASTD (item_key+const_keyPorts)(SI), X1
 
-named:
-	// R15: which slot it is. No branch: which one, no processor can predict.
-	MOVL    (item_key+const_keyPorts)(SI), R14
-	XORL    R15, R15
-	MOVQ    8(DI), CX
-	XORQ    DX, CX
-	MOVL    (const_linePorts+4)(DI), AX
-	XORL    R14, AX
-	ORQ     AX, CX
-	SETEQ   R15
-	XORL    AX, AX
-	MOVQ    16(DI), CX
-	XORQ    DX, CX
-	XORQ    (DI), DX
-	XORL    const_linePorts(DI), R14
-	ORQ     DX, R14 // zero if it is the zeroth
-	MOVL    (item_key+const_keyPorts)(SI), DX
-	XORL    (const_linePorts+8)(DI), DX
-	ORQ     DX, CX
-	SETEQ   AX
-	LEAL    (R15)(AX*2), R15
-	XORL    DX, DX
-	TESTL   R15, R15
-	CMOVQNE DX, R14
-	TESTQ   R14, R14
-	JNE     none
-	CMPL    R15, $3
-	JEQ     done // two, that differ in their class
+	// AX: which slot it is. No branch: which one, no processor can predict.
+	VPCMPEQQ  (DI), Y0, Y2
+	VPCMPEQD  const_linePorts(DI), X1, X3
+	VMOVMSKPD Y2, AX
+	VMOVMSKPS X3, DX
+	ANDL      DX, AX
+	ANDL      $(1<<const_lineSlots-1), AX // in the fourth lanes is what lies behind
+	JEQ       none
+	BLSRL     AX, DX
+	JNE       leave // two, that differ in their class
+	SHRL      $1, AX
 
-	// AX: the line's meta, CX: shift of the slot's mark, DX: mark
-	MOVL    const_lineMeta(DI), AX
-	LEAL    (R15)(R15*4), CX
-	MOVL    AX, DX
-	SHRL    CX, DX
+	// DX: the slot's mark, CX: its shift
+	LEAL    (AX)(AX*4), CX
+	SHRXL   CX, const_lineMeta(DI), DX
 	ANDL    $const_markMask, DX
 	MOVBLZX (item_key+const_keyProto)(SI), R14
 	MOVBLZX const_tableClass(R13)(R14*1), R14
 	XORL    DX, R14
 	TESTL   $const_markClassMask, R14
-	JNE     done
+	JNE     leave
 	MOVL    R12, R14
-	SUBL    const_lineStamps(DI)(R15*4), R14
-	CMPL    R14, (const_tableMarks+const_markTimeout)(R13)(DX*8)
-	JGE     done
-	MOVL    R12, const_lineStamps(DI)(R15*4)
-	MOVL    (const_tableMarks+const_markFlip)(R13)(DX*8), R14
-	SHLL    CX, R14
-	XORL    R14, AX
-	MOVL    AX, const_lineMeta(DI)
+	SUBL    const_lineStamps(DI)(AX*4), R14
+	CMPL    R14, const_tableRenew(R13)(DX*4)
+	JCC     renew
+
+current:
+	MOVL    const_lineValues(DI)(AX*4), DX
 
 	// DX: value, AX: its id, CX: its endpoint, R14: service
-	MOVL    const_lineValues(DI)(R15*4), DX
 	MOVL    DX, AX
 	ANDL    $const_idMask, AX
 	CMPQ    AX, R9
-	JCC     done
+	JCC     leave
 	MOVQ    AX, CX
 	SHLQ    $const_endpointShift, CX
 	ADDQ    R8, CX
@@ -102,10 +81,10 @@ named:
 	ORQ     DX, R15
 	XORQ    (CX), R15 // value, service, state, and a byte that says nothing
 	SHLQ    $8, R15
-	JNE     done
+	JNE     leave
 	MOVWLZX const_endpointWays(CX), R15
 	TESTL   R15, R15
-	JEQ     done
+	JEQ     leave
 	MOVL    item_hash(SI), DX
 	IMULQ   R15, DX
 	SHRQ    $32, DX
@@ -117,22 +96,70 @@ named:
 	INCQ    serviceCounter_packets(R10)(R14*1)
 	ADDQ    R15, serviceCounter_bytes(R10)(R14*1)
 	INCQ    (R11)(AX*8)
-	ADDQ    $item__size, SI
-	ADDQ    $8, BX
-	JMP     next
+
+beyond:
+	ADDQ $item__size, SI
+	ADDQ $(1<<const_placeShift), BX
+	CMPQ SI, end-8(SP)
+	JLT  next
+
+over:
+	CMPQ end-8(SP), $0
+	JEQ  again
+	SUBQ items_base+0(FP), SI
+	SHRQ $const_itemShift, SI
+	MOVQ SI, n+136(FP)
+	MOVQ $0, end-8(SP)
+
+again:
+	MOVQ   putOff-16(SP), AX
+	BLSRQ  AX, CX
+	MOVQ   CX, putOff-16(SP)
+	TZCNTQ AX, AX
+	JCS    out                    // none
+	MOVQ   places_base+24(FP), BX
+	MOVQ   AX, SI
+	SHLQ   $const_placeShift, AX
+	ADDQ   AX, BX
+	SHLQ   $const_itemShift, SI
+	ADDQ   items_base+0(FP), SI
+	JMP    look
+
+out:
+	VZEROUPPER
+	RET
+
+renew:
+	CMPL R14, (const_tableMarks+const_markTimeout)(R13)(DX*8)
+	JGE  leave
+	MOVL R12, const_lineStamps(DI)(AX*4)
+	MOVL (const_tableMarks+const_markFlip)(R13)(DX*8), R14
+	SHLL CX, R14
+	XORL R14, const_lineMeta(DI)
+	JMP  current
 
 none:
-	CMPQ    DI, (BX)
-	JNE     done // nor beside it
-	TESTL   $const_nearMask, const_lineMeta(DI)
-	JEQ     done
-	SUBQ    const_tableBase(R13), DI
-	XORQ    $(1<<const_lineShift), DI
-	ADDQ    const_tableBase(R13), DI
-	JMP     look
+	CMPQ       end-8(SP), $0
+	JEQ        leave                               // nor beside it
+	TESTL      $const_nearMask, const_lineMeta(DI)
+	JEQ        leave
+	SUBQ       const_tableBase(R13), DI
+	XORQ       $(1<<const_lineShift), DI
+	ADDQ       const_tableBase(R13), DI
+	PREFETCHT0 (DI)
+	MOVQ       DI, const_placeLine(BX)
+	LEAQ       putOff-16(SP), DX
+	JMP        note
 
-done:
-	SUBQ    items_base+0(FP), SI
-	SHRQ    $const_itemShift, SI
-	MOVQ    SI, ret+136(FP)
-	RET
+leave:
+	LEAQ left+144(FP), DX
+
+note:
+	// In the mask at DX, the item's bit.
+	MOVQ  SI, CX
+	SUBQ  items_base+0(FP), CX
+	SHRQ  $const_itemShift, CX
+	MOVL  $1, AX
+	SHLXQ CX, AX, AX
+	ORQ   AX, (DX)
+	JMP   beyond

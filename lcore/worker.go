@@ -20,9 +20,9 @@
 //  8. housekeeping  snapshot, ageing, reports, idling              (housekeeping.go)
 //
 // For the packets that nearly all are, the stages parse, track and encap have a loop
-// each that takes them all in one go: readBurst, trackBurst, encloseBurst. On amd64
-// these are in assembly, held by tests to readEach, trackEach and encloseEach beside
-// them, which other machines run. What a loop does not take goes the long way.
+// each that takes them all in one go: readBurst, trackBurst, encloseBurst (burst.go).
+// On amd64 these are in assembly, held by tests to readEach, trackEach and encloseEach
+// beside them, which other machines run. What a loop does not take goes the long way.
 //
 // Packets that somebody wants traced go the same way; where it turns, it is
 // noted (trace.go).
@@ -115,14 +115,14 @@ type Worker struct {
 	tapRx    *tap    // tap, if it is for what is received
 	tapTx    *tap    // tap, if it is for what is sent
 
-	rx           pmd.Burst      // the burst at hand
-	items        [burst]item    // its frames that are still on their way
-	n            int            // how many items
-	pieces       [burst]piece   // its fragments
-	np           int            // how many pieces
-	lines        [burst]uintptr // what the next stage reads
-	destinations destinations   // known ones, of the program
-	headers      packet.Headers // of the frame at hand, away from the fast path
+	rx           pmd.Burst              // the burst at hand
+	items        [burst]item            // its frames that are still on their way
+	n            int                    // how many items
+	pieces       [burst]piece           // its fragments
+	np           int                    // how many pieces
+	places       [burst]conntrack.Place // what the next stage reads
+	destinations destinations           // known ones, of the program
+	headers      packet.Headers         // of the frame at hand, away from the fast path
 
 	drops    pmd.Burst   // frames to free
 	out      []pmd.Burst // tunnelled, by egress port

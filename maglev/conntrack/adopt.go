@@ -73,6 +73,11 @@ func (t *Table) cleanse(l *line, now, later Tick, good func(value uint32) bool, 
 		}
 	}
 	l[meta] = marks
+	for i := range uint32(slots) {
+		if l.mark(i) == 0 {
+			l.wipe(i)
+		}
+	}
 }
 
 // settle counts the entries of a line and has their homes note them. It drops

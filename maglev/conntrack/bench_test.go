@@ -168,7 +168,7 @@ func hit(b *testing.B, t *Table, flows uint32, ipv6, fetch bool) {
 		next(&keys)
 		for i := range keys {
 			hashes[i] = t.Hash(&keys[i])
-			lines[i] = t.Line(&keys[i], hashes[i])
+			lines[i] = t.Place(&keys[i], hashes[i]).Line
 		}
 		if fetch {
 			prefetch.Lines(&lines, burst)
@@ -223,7 +223,7 @@ func newFlows(b *testing.B, t *Table, first uint32, ipv6 bool, now func(n uint64
 		for i := range keys {
 			setFlow(&keys[i], first+uint32(n+i), ipv6)
 			hashes[i] = t.Hash(&keys[i])
-			lines[i] = t.Line(&keys[i], hashes[i])
+			lines[i] = t.Place(&keys[i], hashes[i]).Line
 		}
 		prefetch.Lines(&lines, burst)
 		now := now(uint64(n))

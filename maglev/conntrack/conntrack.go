@@ -5,7 +5,7 @@
 // A packet goes through it in two stages, with the burst's other packets in
 // between while the memory comes:
 //
-//	h := t.Hash(&key)             stage 1: hash, and prefetch t.Line(&key, h)
+//	h := t.Hash(&key)             stage 1: hash, and prefetch t.Place(&key, h).Line
 //	at, ok := t.Find(&key, h, now)   stage 2: look
 //	t.Value(at) is good:  t.Touch(at, now, event)
 //	            is not:   t.Replace(at, another, now, event)
@@ -64,6 +64,7 @@ type Table struct {
 	v4, v6 family
 	seed   flow.Seed
 	marks  [1 << markBits]marking
+	renew  [1 << markBits]Tick
 	class  [256]uint8 // classes, beside the rest
 	next   uint32     // where Age goes on
 	stats  Stats      // but Entries, which the families count
@@ -123,6 +124,7 @@ func New(c Config) (*Table, error) {
 		v6:    newFamily(n, n),
 		seed:  c.Seed,
 		marks: marks,
+		renew: byAge(&marks),
 		class: classes,
 	}, nil
 }

@@ -12,14 +12,19 @@ func (t *Table) Hash(k *flow.Key) uint64 { return k.Hash(&t.seed) }
 // Seed returns the seed of Hash, for who hashes keys on the way. It is secret.
 func (t *Table) Seed() *flow.Seed { return &t.seed }
 
-// Line returns the address of the flow's home line, for prefetch.Lines: what a
-// lookup reads first, and mostly all that it reads.
-func (t *Table) Line(k *flow.Key, h uint64) uintptr {
-	f := &t.v4
+// A Place is where a flow's entry is looked for.
+type Place struct {
+	Line uintptr // address of the flow's home line, to prefetch: what a lookup reads first, and mostly all that it reads
+	Name uint64  // of the flow, in its entry
+}
+
+// Place returns that of the flow.
+func (t *Table) Place(k *flow.Key, h uint64) Place {
+	f, name := &t.v4, k.SrcLo<<32|k.DstLo
 	if k.IPv6 {
-		f = &t.v6
+		f, name = &t.v6, h
 	}
-	return t.base + uintptr(f.home(h))*lineBytes
+	return Place{t.base + uintptr(f.home(h))*lineBytes, name}
 }
 
 // Find looks for the entry of k, whose Hash is h. An entry past its timeout is
@@ -87,7 +92,8 @@ func first(d0, d1, d2 uint64) uint32 {
 func (t *Table) Value(at Slot) uint32 { return t.lines[at.line()][at%lineWords] }
 
 // Look tells how far the entry's flow has come, and how long ago its last packet
-// was. For people: the packet path has no use for it.
+// was, or a 64th of its timeout longer. For people: the packet path has no use for
+// it.
 func (t *Table) Look(at Slot, now Tick) (s State, idle time.Duration) {
 	l := &t.lines[at.line()]
 	ticks := uint32(now) - l[(at+toStamp)%lineWords]
@@ -97,9 +103,14 @@ func (t *Table) Look(at Slot, now Tick) (s State, idle time.Duration) {
 // Touch notes a packet of the flow: its timeout starts anew, its state steps.
 func (t *Table) Touch(at Slot, now Tick, ev Event) {
 	l := &t.lines[at.line()]
-	l[(at+toStamp)%lineWords] = uint32(now)
 	shift := at.shift()
-	l[meta] ^= change(l[meta]>>shift&markMask, ev) << shift
+	mark := l[meta] >> shift & markMask
+	flip := change(mark, ev)
+	if flip == 0 && t.current(mark, l[(at+toStamp)%lineWords], now) {
+		return
+	}
+	l[(at+toStamp)%lineWords] = uint32(now)
+	l[meta] ^= flip << shift
 }
 
 // Replace gives the entry another value, as if the packet were the first of

@@ -21,32 +21,41 @@ func (t *Table) Hit(k *flow.Key, h uint64, now Tick, ev Event) (value uint32, kn
 		d0 := l.name(0) ^ name | uint64(l[ports]^k.Ports)
 		d1 := l.name(1) ^ name | uint64(l[ports+1]^k.Ports)
 		d2 := l.name(2) ^ name | uint64(l[ports+2]^k.Ports)
-		is1, is2 := uint32(0), uint32(0) // set without a branch
+		is0, is1, is2 := uint32(0), uint32(0), uint32(0) // set without a branch
+		if d0 == 0 {
+			is0 = 1
+		}
 		if d1 == 0 {
-			is1 = 1
+			is1 = 2
 		}
 		if d2 == 0 {
-			is2 = 1
+			is2 = 4
 		}
-		i := is1 + 2*is2
-		ifZeroth := uint64(int64(int32(i-1) >> 31)) // all ones if i is 0
-		m := l[meta]
-		if d0&ifZeroth != 0 { // none
+		is, m := is0|is1|is2, l[meta]
+		if is == 0 {
 			if at != home || m&nearMask == 0 {
 				return 0, false
 			}
 			continue
 		}
-		if i == slots { // two
+		if is&(is-1) != 0 { // two
 			return 0, false
 		}
+		i := is / 2
 		shift := markBits * i % 32
 		mark := m >> shift & markMask
-		if mark&classMask != uint32(t.class[k.Proto]) || t.expired(mark, l[stamps+i], now) {
+		if mark&classMask != uint32(t.class[k.Proto]) {
+			return 0, false
+		}
+		flip := change(mark, ev)
+		if flip == 0 && t.current(mark, l[stamps+i], now) {
+			return l[values+i], true
+		}
+		if t.expired(mark, l[stamps+i], now) {
 			return 0, false
 		}
 		l[stamps+i] = uint32(now)
-		l[meta] = m ^ change(mark, ev)<<shift
+		l[meta] = m ^ flip<<shift
 		return l[values+i], true
 	}
 	return 0, false

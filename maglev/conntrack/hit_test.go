@@ -86,3 +86,28 @@ func TestHitIsFind(t *testing.T) {
 		t.Error("not every way was gone")
 	}
 }
+
+// A flow that comes again finds another slot than the one it had, and is no less a
+// hit for that.
+func TestHitAfterReturn(t *testing.T) {
+	tb := mustNew(t, Config{Flows: 1})
+	var keys []flow.Key // of one home line
+	for i := uint32(0); len(keys) < 2; i++ {
+		k := flowKey(i, false)
+		if tb.v4.home(tb.Hash(&k)) == 0 {
+			keys = append(keys, k)
+		}
+	}
+	long := Ticks(int64(time.Hour))
+	for _, k := range keys {
+		tb.Insert(&k, tb.Hash(&k), 1, 0, Data)
+	}
+	for _, k := range keys {
+		tb.Find(&k, tb.Hash(&k), long) // and is not found
+	}
+	k := keys[1]
+	tb.Insert(&k, tb.Hash(&k), 2, long, Data)
+	if value, known := tb.Hit(&k, tb.Hash(&k), long, Data); !known || value != 2 {
+		t.Fatalf("%d, %v", value, known)
+	}
+}

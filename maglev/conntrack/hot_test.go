@@ -23,7 +23,7 @@ func TestLineIsACacheLine(t *testing.T) {
 		h := tb.Hash(&k)
 		tb.Insert(&k, h, 1, 0, Data)
 		at, _ := tb.Find(&k, h, 0)
-		if got := tb.Line(&k, h); got%lineBytes != 0 || got != reflect.ValueOf(&tb.lines[at.line()]).Pointer() {
+		if got := tb.Place(&k, h).Line; got%lineBytes != 0 || got != reflect.ValueOf(&tb.lines[at.line()]).Pointer() {
 			t.Fatalf("line at %#x, the entry at %p", got, &tb.lines[at.line()])
 		}
 	}
@@ -37,7 +37,7 @@ func TestNothingIsAllocated(t *testing.T) {
 		k := flowKey(i, i&1 != 0)
 		h := tb.Hash(&k)
 		now := Tick(i)
-		if tb.Line(&k, h) == 0 {
+		if tb.Place(&k, h).Line == 0 {
 			t.Error("no line")
 		}
 		tb.Insert(&k, h, i, now, Syn)
@@ -67,7 +67,7 @@ func TestStillInlined(t *testing.T) {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	for _, f := range []string{
-		"(*Table).Hash", "(*Table).Line", "(*Table).Value", "(*Table).Touch", "Ticks",
+		"(*Table).Hash", "(*Table).Place", "(*Table).Value", "(*Table).current", "Ticks",
 		"(*line).differ", "(*line).name", "first", "(*Table).expired", "tagOf", "change",
 	} {
 		if !strings.Contains(string(out), ": can inline "+f+"\n") {

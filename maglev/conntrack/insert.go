@@ -139,7 +139,7 @@ func (t *Table) free(at Slot) {
 	}
 	l := &t.lines[at.line()]
 	t.noteAway(f.home(t.hash(l.tag(at.index()), ipv6)), at, false)
-	l[meta] &^= markMask << at.shift()
+	l.wipe(at.index())
 	f.taken--
 }
 

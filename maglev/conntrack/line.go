@@ -148,6 +148,13 @@ func (l *line) write(i uint32, g tag, value uint32, now Tick, s State) {
 	l[meta] |= (g.class | uint32(s)) << (markBits * i)
 }
 
+// wipe frees slot i. Of the flow, nothing stays by which it seems to be there. The
+// mark goes first, for whoever takes the table over when this is as far as it got.
+func (l *line) wipe(i uint32) {
+	l[meta] &^= markMask << (markBits * i)
+	l[2*i], l[2*i+1], l[ports+i] = 0, 0, 0
+}
+
 // tag returns that of slot i, which is taken.
 func (l *line) tag(i uint32) tag {
 	return tag{name: l.name(i), ports: l[ports+i], class: l.mark(i) & classMask}

@@ -14,21 +14,21 @@ import (
 const tick = 1 << tickShift * time.Nanosecond
 
 // In ticks, and all different.
-var shortTimeouts = Timeouts{TCPNew: 8 * tick, TCPEstablished: 64 * tick, TCPClosing: 16 * tick, UDP: 32 * tick, Other: 24 * tick}
+var shortTimeouts = Timeouts{TCPNew: 64 * tick, TCPEstablished: 512 * tick, TCPClosing: 128 * tick, UDP: 256 * tick, Other: 192 * tick}
 
 // modelTimeout says again, in other words than the table's, what a timeout is.
 func modelTimeout(proto uint8, s State) Tick {
 	switch {
 	case proto == 17:
-		return 32
+		return 256
 	case proto != 6:
-		return 24
+		return 192
 	case s == Unconfirmed:
-		return 8
+		return 64
 	case s == Closing:
-		return 16
+		return 128
 	}
-	return 64
+	return 512
 }
 
 // modelKey is one of 256 flows that differ in little: in the protocol, the
@@ -52,7 +52,20 @@ type run struct {
 	stats Stats
 }
 
-func (r *run) live(k flow.Key, e entry) bool { return r.now-e.stamp < modelTimeout(k.Proto, e.state) }
+func (r *run) live(k flow.Key, e entry) bool {
+	timeout := modelTimeout(k.Proto, e.state)
+	return r.now-e.stamp < timeout+timeout/64
+}
+
+// touched is an entry after a packet of its flow.
+func (r *run) touched(k flow.Key, e entry, ev Event) entry {
+	state := step(e.state, ev)
+	if state != e.state || state == Unconfirmed || r.now-e.stamp >= modelTimeout(k.Proto, state)/64 {
+		e.stamp = r.now
+	}
+	e.state = state
+	return e
+}
 
 // packet does what the packet path does: find, then touch, replace or insert.
 func (r *run) packet(k flow.Key, value uint32, ev Event, replace bool) error {
@@ -73,7 +86,7 @@ func (r *run) packet(k flow.Key, value uint32, ev Event, replace bool) error {
 		r.model[k] = entry{value, r.now, step(Free, ev)}
 	default:
 		r.table.Touch(at, r.now, ev)
-		r.model[k] = entry{e.value, r.now, step(e.state, ev)}
+		r.model[k] = r.touched(k, e, ev)
 	}
 	return nil // whatever inserts or ages next compares
 }
@@ -169,7 +182,7 @@ func drive(tb testing.TB, ops []byte) (*run, error) {
 		var err error
 		switch op & 15 {
 		case 0:
-			r.now += Tick(a & 7)
+			r.now += Tick(a & 63)
 		case 1:
 			r.table.Age(r.now, int(a&15))
 			err = r.compare(0)
@@ -182,7 +195,7 @@ func drive(tb testing.TB, ops []byte) (*run, error) {
 		}
 	}
 	// In the end all times out, and no line remembers anything.
-	r.now += 64
+	r.now += 520
 	r.table.Age(r.now, r.table.Lines())
 	if err := r.compare(0); err != nil {
 		return r, err

@@ -22,6 +22,7 @@ func TestStep(t *testing.T) {
 // What Touch does to an entry in a table is step, and leaves its class and its
 // neighbours in the line alone.
 func TestTouchSteps(t *testing.T) {
+	const late = 1 << 28 // any stamp is to be renewed
 	for s := Unconfirmed; s <= Closing; s++ {
 		for e := Data; e <= Fin; e++ {
 			for i := range uint32(slots) {
@@ -32,11 +33,11 @@ func TestTouchSteps(t *testing.T) {
 					mark := func(s State) uint32 { return uint32(c)<<classShift | uint32(s) }
 					around := uint32(neighbours &^ (markMask << shift))
 					tb.lines[0][meta] = around | mark(s)<<shift
-					tb.Touch(slotAt(0, i), 7, e)
+					tb.Touch(slotAt(0, i), late, e)
 					if got, want := tb.lines[0][meta], around|mark(step(s, e))<<shift; got != want {
 						t.Fatalf("state %d, event %d, slot %d: meta %#x, want %#x", s, e, i, got, want)
 					}
-					if got := tb.lines[0][stamps+i]; got != 7 {
+					if got := tb.lines[0][stamps+i]; got != late {
 						t.Fatalf("stamp %d", got)
 					}
 				}

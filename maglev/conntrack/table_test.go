@@ -310,8 +310,9 @@ func TestTimeoutsAndTheClock(t *testing.T) {
 			at, _ := tb.Find(&k, h, start)
 			tb.Touch(at, start, e)
 		}
-		// Rounded up to whole ticks, and one tick long: never early.
+		// Rounded up to whole ticks, and one tick and a 64th long: never early.
 		last := start + Ticks(int64(c.timeout))
+		last += (last - start + 1) / renewals
 		if _, ok := tb.Find(&k, h, start-1); !ok {
 			t.Errorf("%d %v: a clock that steps back ends it", c.proto, c.events)
 		}
@@ -341,5 +342,45 @@ func TestAgeGoesOn(t *testing.T) {
 	tb.Age(late, tb.Lines()-tb.Lines()/2)
 	if before != 64 || half == 0 || half == before || tb.Len() != 0 {
 		t.Fatalf("%d, %d, %d entries", before, half, tb.Len())
+	}
+}
+
+// However packets come, an entry outlives its last by the timeout, and by a 64th of
+// that at most; and most packets write nothing.
+func TestRenewal(t *testing.T) {
+	const timeout = 1000
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 200 {
+		tb := mustNew(t, Config{Flows: 1, Timeouts: Timeouts{TCPNew: tick, TCPEstablished: timeout * tick, TCPClosing: tick, UDP: tick, Other: tick}})
+		k := flowKey(1, false)
+		h := tb.Hash(&k)
+		now := ^Tick(0) - Tick(random.IntN(500))
+		tb.Insert(&k, h, 1, now, Data)
+		tb.Hit(&k, h, now, Data)
+		at, _ := tb.Find(&k, h, now)
+		l := &tb.lines[at.line()]
+		written := 0
+		for range 1000 {
+			now += Tick(random.IntN(4))
+			before := *l
+			if _, known := tb.Hit(&k, h, now, Data); !known {
+				t.Fatal("gone while packets come")
+			}
+			if before != *l {
+				written++
+			}
+		}
+		if written < 50 || written > 110 { // 1500 ticks, of which 15 may pass in between
+			t.Fatalf("%d of 1000 packets wrote", written)
+		}
+		if _, idle := tb.Look(at, now); idle > timeout/64*tick {
+			t.Fatalf("idle for %v when a packet has just come", idle)
+		}
+		if _, known := tb.Find(&k, h, now+timeout); !known {
+			t.Fatal("gone before its timeout")
+		}
+		if _, known := tb.Find(&k, h, now+timeout+timeout/64+1); known {
+			t.Fatal("there long after its timeout")
+		}
 	}
 }

@@ -29,6 +29,12 @@ type marking struct {
 	flip    uint32 // what a packet that is Data flips in the mark
 }
 
+// A packet does not write to its flow's entry unless there is news: it changes the
+// state, or the stamp is a 64th of the timeout old. With more flows than the caches
+// hold, a line that is only read costs half of what one does that must go back to
+// memory. For this, entries live a 64th longer than their timeouts say.
+const renewals = 64
+
 // byMark returns the timeouts in ticks, rounded up, and the flips, by mark.
 func (o *Timeouts) byMark() (marks [1 << markBits]marking, err error) {
 	for mark := range marks {
@@ -51,10 +57,29 @@ func (o *Timeouts) byMark() (marks [1 << markBits]marking, err error) {
 			return marks, fmt.Errorf("conntrack: timeout of %s is %v, want more than 0 and at most %v", e.name, e.timeout, MaxTimeout)
 		}
 		for _, s := range e.states {
-			marks[uint32(e.class)<<classShift|uint32(s)].timeout = Ticks(int64(e.timeout + 1<<tickShift - 1))
+			timeout := Ticks(int64(e.timeout + 1<<tickShift - 1))
+			marks[uint32(e.class)<<classShift|uint32(s)].timeout = timeout + timeout/renewals
 		}
 	}
 	return marks, nil
+}
+
+// byAge returns from which age on a stamp is renewed, by mark: at once where any
+// packet may be news.
+func byAge(marks *[1 << markBits]marking) (renew [1 << markBits]Tick) {
+	for mark, m := range marks {
+		if m.flip == 0 {
+			renew[mark] = m.timeout / (renewals + 1)
+		}
+	}
+	return renew
+}
+
+// current tells whether a packet that does not change the state leaves a stamp as
+// it is: then it is not past the timeout either. A stamp of the future, of another
+// core's clock, is not.
+func (t *Table) current(mark, stamp uint32, now Tick) bool {
+	return now-Tick(stamp) < t.renew[mark&markMask]
 }
 
 // expired tells whether an entry of that mark and stamp is past its timeout.

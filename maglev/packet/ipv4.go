@@ -104,5 +104,5 @@ func IPv4Rest(b []byte) uint32 {
 	c[ipv4TOS] = 0
 	put16(c[ipv4Length:], 0)
 	put16(c[ipv4Checksum:], 0)
-	return uint32(Sum(c[:]))
+	return uint32(Fold(Sum(c[:])))
 }

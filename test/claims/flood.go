@@ -248,9 +248,9 @@ func insider(flows int) *flood {
 	f.prepare = func(t *target) {
 		connections := t.tables[0]
 		victim := keyOf(0)
-		line := connections.Line(&victim, connections.Hash(&victim))
+		line := connections.Place(&victim, connections.Hash(&victim)).Line
 		for who := uint64(0); len(list) < flows; who++ {
-			if k := strangerKey(who); connections.Line(&k, connections.Hash(&k)) == line {
+			if k := strangerKey(who); connections.Place(&k, connections.Hash(&k)).Line == line {
 				list = append(list, who)
 			}
 		}
