@@ -25,6 +25,7 @@ build: install-build compile ## guidewayd, guideway, guideway-lab and guideway-l
 test: install-test check compile ## everything that guards main: rules, tests, races, short fuzzing, benchmarks once
 	CGO_ENABLED=0 go vet $(PURE)
 	CGO_ENABLED=0 go test $(PURE)
+	GODEBUG=cpu.avx2=off go test -count=1 ./lcore
 	go test $(ALONE) $(MACHINE)
 	go test -race -short $$(test/packages.sh concurrent)
 	test/fuzz.sh total 60
