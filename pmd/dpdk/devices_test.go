@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,6 +137,44 @@ func TestRing(t *testing.T) {
 	})
 	closePort(t, ring)
 	whole(t, source)
+}
+
+// One thread may send by a queue while another receives by it: a generator does.
+func TestHalvesOfAQueue(t *testing.T) {
+	ring := open(t, PortConfig{Name: "halves", Device: "net_ring0"})
+	q := ring.Queue(0)
+	const frames = 200_000
+	var received atomic.Int64
+	receiver, err := eal.Poll(-1, func() {
+		b := new(pmd.Burst)
+		until(func() bool {
+			for began := time.Now(); received.Load() < frames && time.Since(began) < time.Second; {
+				q.Rx(b, pmd.MaxBurst)
+				received.Add(int64(b.N))
+				q.Free(b)
+			}
+			return received.Load() == frames
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	poll(t, func() {
+		b := new(pmd.Burst)
+		sent := 0
+		until(func() bool {
+			for began := time.Now(); sent < frames && time.Since(began) < time.Second; {
+				q.Alloc(b, min(32, frames-sent))
+				sent += q.Tx(b)
+			}
+			return sent == frames
+		})
+	})
+	receiver.Wait()
+	if n := received.Load(); n != frames {
+		t.Errorf("%d of %d frames received", n, frames)
+	}
+	closePort(t, ring)
 }
 
 // Allocated frames come behind what a burst holds, know nothing of their

@@ -22,7 +22,7 @@ import (
 type queue struct {
 	c     *C.struct_gw_queue
 	pool  *C.struct_gw_pool // the port's
-	stack *foreign.Stack    // for C; nil: calls go by cgo
+	stack *foreign.Stack    // for C; nil, or while another thread has it: calls go by cgo
 }
 
 // inKernel are the drivers whose queues are the kernel's: each burst is a system call
@@ -60,28 +60,26 @@ func (q *queue) delete() error {
 
 // Rx implements [pmd.Queue].
 func (q *queue) Rx(b *pmd.Burst, limit int) {
-	if q.stack != nil {
-		q.rxDirect(b, limit)
-		return
+	if q.stack == nil || !q.rxDirect(b, limit) {
+		C.gw_rx(q.c, burst(b), C.uint32_t(limit))
 	}
-	C.gw_rx(q.c, burst(b), C.uint32_t(limit))
 }
 
 // Tx implements [pmd.Queue].
 func (q *queue) Tx(b *pmd.Burst) int {
 	if q.stack != nil {
-		return q.txDirect(b)
+		if sent, ok := q.txDirect(b); ok {
+			return sent
+		}
 	}
 	return int(C.gw_tx(q.c, burst(b)))
 }
 
 // Free implements [pmd.Queue].
 func (q *queue) Free(b *pmd.Burst) {
-	if q.stack != nil {
-		q.freeDirect(b)
-		return
+	if q.stack == nil || !q.freeDirect(b) {
+		C.gw_free(burst(b))
 	}
-	C.gw_free(burst(b))
 }
 
 // Alloc implements [pmd.Queue].

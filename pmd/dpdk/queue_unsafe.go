@@ -23,14 +23,19 @@ var (
 	freeAddress = unsafe.Pointer(C.gw_free) // likewise
 )
 
-func (q *queue) rxDirect(b *pmd.Burst, limit int) {
-	q.stack.Call(rxAddress, unsafe.Pointer(q.c), unsafe.Pointer(b), uintptr(limit)) // C memory, and as in burst
+// These call nothing, and tell so, if another thread has the queue's stack.
+
+func (q *queue) rxDirect(b *pmd.Burst, limit int) (ok bool) {
+	_, ok = q.stack.Call(rxAddress, unsafe.Pointer(q.c), unsafe.Pointer(b), uintptr(limit)) // C memory, and as in burst
+	return ok
 }
 
-func (q *queue) txDirect(b *pmd.Burst) int {
-	return int(uint32(q.stack.Call(txAddress, unsafe.Pointer(q.c), unsafe.Pointer(b), 0))) // likewise
+func (q *queue) txDirect(b *pmd.Burst) (sent int, ok bool) {
+	n, ok := q.stack.Call(txAddress, unsafe.Pointer(q.c), unsafe.Pointer(b), 0) // likewise
+	return int(uint32(n)), ok
 }
 
-func (q *queue) freeDirect(b *pmd.Burst) {
-	q.stack.Call(freeAddress, unsafe.Pointer(b), nil, 0) // likewise
+func (q *queue) freeDirect(b *pmd.Burst) (ok bool) {
+	_, ok = q.stack.Call(freeAddress, unsafe.Pointer(b), nil, 0) // likewise
+	return ok
 }

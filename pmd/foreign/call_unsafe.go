@@ -8,12 +8,13 @@ import "unsafe" // pointers that pass through
 const Supported = true
 
 // Call calls the function of C at fn with up to three arguments of a word each, and
-// returns what it returns. What a and b point to stays where it is, and alive, until then.
-func (s *Stack) Call(fn, a, b unsafe.Pointer, c uintptr) uintptr { // these are pointers all the way
+// returns what it returns; or it calls nothing, and is not ok, because another thread
+// has the stack. What a and b point to stays where it is, and alive, until then.
+func (s *Stack) Call(fn, a, b unsafe.Pointer, c uintptr) (result uintptr, ok bool) { // these are pointers all the way
 	return call(s.top, fn, a, b, c)
 }
 
 // call is in assembly.
 //
 //go:noescape
-func call(top uintptr, fn, a, b unsafe.Pointer, c uintptr) uintptr // likewise
+func call(top uintptr, fn, a, b unsafe.Pointer, c uintptr) (result uintptr, ok bool) // likewise

@@ -18,7 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Stack is memory for C to run on, for one thread at a time.
+// A Stack is memory for C to run on, for one thread at a time. At its top is a word that
+// tells whether one does.
 type Stack struct {
 	memory []byte
 	top    uintptr
@@ -29,7 +30,7 @@ type Stack struct {
 const (
 	size  = 256 << 10
 	guard = 64 << 10 // at its end, which nobody can touch: no page is larger than that
-	front = 256      // above what C takes: who looks for a caller's frame there finds zeros
+	front = 256      // above what C takes, with that word: who looks for a caller's frame there finds no address
 )
 
 // NewStack makes a stack.

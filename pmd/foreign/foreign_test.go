@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -59,6 +60,46 @@ func code(t testing.TB, machine []byte) []byte {
 	t.Cleanup(func() { unix.Munmap(b) })
 	return b
 }
+
+// call is try where nobody else has the stack.
+func (s *Stack) call(fn []byte, a, b, c uintptr) uintptr {
+	result, ok := s.try(fn, a, b, c)
+	if !ok {
+		panic("somebody has the stack")
+	}
+	return result
+}
+
+// Of two threads one has the stack. The other is told, and spoils nothing.
+func TestTwoThreads(t *testing.T) {
+	s, fn := stack(t), code(t, pushes)
+	var calls, refused [2]int
+	var done sync.WaitGroup
+	for i := range 2 {
+		done.Go(func() {
+			runtime.LockOSThread()
+			for began := time.Now(); time.Since(began) < 300*time.Millisecond; {
+				got, ok := s.try(fn, 1000, uintptr(calls[i]), 0)
+				switch {
+				case !ok:
+					refused[i]++
+				case got != uintptr(calls[i]):
+					t.Errorf("call %d returns %d", calls[i], got)
+					return
+				default:
+					calls[i]++
+				}
+			}
+		})
+	}
+	done.Wait()
+	if min(calls[0], calls[1]) < 100 || refused[0]+refused[1] == 0 {
+		t.Fatalf("%d calls, %d refused", calls, refused)
+	}
+}
+
+// 1: push rsi; pop rax; dec rdi; jnz 1b; ret
+var pushes = []byte{0x56, 0x58, 0x48, 0xff, 0xcf, 0x75, 0xf9, 0xc3}
 
 func TestArgumentsAndResult(t *testing.T) {
 	s, fn := stack(t), code(t, sum)

@@ -8,6 +8,6 @@ import "unsafe" // pointers that pass through
 const Supported = false
 
 // Call is not to be called.
-func (s *Stack) Call(fn, a, b unsafe.Pointer, c uintptr) uintptr { // it looks at none
+func (s *Stack) Call(fn, a, b unsafe.Pointer, c uintptr) (result uintptr, ok bool) { // it looks at none
 	panic("foreign: not for this processor")
 }
