@@ -47,6 +47,8 @@ func or(s string) string {
 // port's link: routes stay where they are, but count as dead. Where the carrier
 // cannot be set, the interface goes down with the link.
 //
+// Where an address is new, or the link address or the link, neighbours are told.
+//
 // Addresses of ours that are not wanted any more are removed, those that a
 // killed process left behind included (from Linux 5.18, where addresses can be
 // marked). Addresses of others are left alone, also if they are wanted.
@@ -90,6 +92,13 @@ func (k *Kernel) Reconcile(want Interface) ([]Change, error) {
 	}
 	note(k.setAddresses(h, want.Addresses))
 	note(k.setLink(h, link, want.Link))
+	if fresh := news(want, changes); want.Link && len(fresh) > 0 {
+		now, err := k.attrs(link)
+		if err == nil {
+			err = k.greet(h.index, now.HardwareAddr, fresh)
+		}
+		note(nil, err)
+	}
 	if errs != nil {
 		errs = fmt.Errorf("interface %s: %w", want.Name, errs)
 	}
