@@ -73,9 +73,9 @@ var rows = []row{
 			`count by (vip) (count by (vip, digest) (count_values by (vip) ("digest", guideway_vip_table_digest{@,vip=~"$vip"})))`),
 	}},
 	{"Cores", []chart{
-		ratio(8, "Busy", "Share of the time in turns that found frames. 0.8 is no reason for haste: a turn that finds one frame counts like one that finds 64.",
+		ratio(8, "Busy", "Share of the time in turns that found frames. 0.8 is no reason for haste: a turn that finds one frame counts like one that finds 32.",
 			of(`rate(guideway_core_busy_seconds_total{@}[$__rate_interval]) / (rate(guideway_core_busy_seconds_total{@}[$__rate_interval]) + rate(guideway_core_free_seconds_total{@}[$__rate_interval]))`, "{{instance}} {{core}}")),
-		plot(8, "Frames per turn", "short", "Of turns that found some. Near 64 the core is full.",
+		plot(8, "Frames per turn", "short", "Of turns that found some. Near 32 for each port the core is full.",
 			of(`rate(guideway_received_packets_total{@}[$__rate_interval]) / (rate(guideway_core_turns_total{@,found="frames"}[$__rate_interval]) > 0)`, "{{instance}} {{core}}")),
 		plot(8, "Longest poll gap", "s", "Since the scrape before. Over a millisecond a ring of 1024 may overflow at 1 Mpps.",
 			of(`guideway_core_poll_gap_seconds{@}`, "{{instance}} {{core}}")),
@@ -96,6 +96,9 @@ var rows = []row{
 			of(`1 - rate(guideway_core_busy_seconds_total{@}[$__rate_interval]) - rate(guideway_core_free_seconds_total{@}[$__rate_interval])`, "{{instance}} {{core}}")),
 		plot(8, "Arrived elsewhere", "pps", "Packets that the device's RSS brought to another core than it said, of those looked at. Above 0: steering = \"software\".",
 			of(`sum by (instance) (rate(guideway_spread_checked_packets_total{@,arrived="elsewhere"}[$__rate_interval]))`, "{{instance}}")),
+		good(8, "Tables kept for a restart", "Red where conntrack.keep says otherwise: a restart costs connections while backends change. The log says why.",
+			of(`guideway_conntrack_kept{@}`, "{{instance}}")),
+		list(8, "Tables at the start", "", "taken: each core went on with the last process's. none: nobody had left any.", `sum by (instance, result) (guideway_conntrack_takeover_total{@}) > 0`),
 	}},
 	{"Verdicts", []chart{
 		stack(12, "How frames ended", "pps", "Each frame has one verdict.", of(`sum by (verdict) (rate(guideway_packets_total{@}[$__rate_interval])) > 0`, "{{verdict}}")),
