@@ -86,9 +86,11 @@ func (t *table) hear(flow int, server string) {
 func (f *fleet) gather() *crowd {
 	f.t.Helper()
 	c := &crowd{f: f, stop: make(chan struct{}), speakers: map[vip][]*speaker{}, tables: map[string]*table{}}
+	for _, v := range vips {
+		c.tables[v.name] = &table{moves: map[string]int{}} // all, before any is looked at
+	}
 	for k, v := range vips {
-		t := &table{moves: map[string]int{}}
-		c.tables[v.name] = t
+		t := c.tables[v.name]
 		for i := range staying {
 			from := netip.AddrPortFrom(v.client(i), speakerPort+uint16(k*staying+i))
 			c.speakers[v] = append(c.speakers[v], f.speakFrom(from, v))
