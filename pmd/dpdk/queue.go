@@ -12,6 +12,7 @@ package dpdk
 import "C"
 
 import (
+	"errors"
 	"fmt"
 
 	"guideway/pmd"
@@ -20,9 +21,12 @@ import (
 
 // queue implements [pmd.Queue].
 type queue struct {
-	c     *C.struct_gw_queue
-	pool  *C.struct_gw_pool // the port's
-	stack *foreign.Stack    // for C; nil, or while another thread has it: calls go by cgo
+	c    *C.struct_gw_queue
+	pool *C.struct_gw_pool // the port's
+
+	// Stacks for C, each of the goroutine that receives, or sends, first. Nil, and for
+	// others: calls go by cgo.
+	rx, tx *foreign.Stack
 }
 
 // inKernel are the drivers whose queues are the kernel's: each burst is a system call
@@ -42,32 +46,35 @@ func newQueue(port C.uint16_t, index int, receives bool, pool *C.struct_gw_pool,
 	}
 	if direct && foreign.Supported {
 		var err error
-		if q.stack, err = foreign.NewStack(); err != nil {
-			C.gw_queue_delete(q.c)
-			return nil, err
+		for _, s := range []**foreign.Stack{&q.rx, &q.tx} {
+			if *s, err = foreign.NewStack(); err != nil {
+				return nil, errors.Join(err, q.delete())
+			}
 		}
 	}
 	return q, nil
 }
 
-func (q *queue) delete() error {
+func (q *queue) delete() (err error) {
 	C.gw_queue_delete(q.c)
-	if q.stack == nil {
-		return nil
+	for _, s := range []*foreign.Stack{q.rx, q.tx} {
+		if s != nil {
+			err = errors.Join(err, s.Delete())
+		}
 	}
-	return q.stack.Delete()
+	return err
 }
 
 // Rx implements [pmd.Queue].
 func (q *queue) Rx(b *pmd.Burst, limit int) {
-	if q.stack == nil || !q.rxDirect(b, limit) {
+	if q.rx == nil || !q.rxDirect(b, limit) {
 		C.gw_rx(q.c, burst(b), C.uint32_t(limit))
 	}
 }
 
 // Tx implements [pmd.Queue].
 func (q *queue) Tx(b *pmd.Burst) int {
-	if q.stack != nil {
+	if q.tx != nil {
 		if sent, ok := q.txDirect(b); ok {
 			return sent
 		}
@@ -77,7 +84,7 @@ func (q *queue) Tx(b *pmd.Burst) int {
 
 // Free implements [pmd.Queue].
 func (q *queue) Free(b *pmd.Burst) {
-	if q.stack == nil || !q.freeDirect(b) {
+	if q.rx == nil || !q.freeDirect(b) {
 		C.gw_free(burst(b))
 	}
 }

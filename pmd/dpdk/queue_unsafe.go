@@ -23,19 +23,19 @@ var (
 	freeAddress = unsafe.Pointer(C.gw_free) // likewise
 )
 
-// These call nothing, and tell so, if another thread has the queue's stack.
+// These call nothing, and tell so, if the stack is another goroutine's.
 
 func (q *queue) rxDirect(b *pmd.Burst, limit int) (ok bool) {
-	_, ok = q.stack.Call(rxAddress, unsafe.Pointer(q.c), unsafe.Pointer(b), uintptr(limit)) // C memory, and as in burst
+	_, ok = q.rx.Call(rxAddress, unsafe.Pointer(q.c), unsafe.Pointer(b), uintptr(limit)) // C memory, and as in burst
 	return ok
 }
 
 func (q *queue) txDirect(b *pmd.Burst) (sent int, ok bool) {
-	n, ok := q.stack.Call(txAddress, unsafe.Pointer(q.c), unsafe.Pointer(b), 0) // likewise
+	n, ok := q.tx.Call(txAddress, unsafe.Pointer(q.c), unsafe.Pointer(b), 0) // likewise
 	return int(uint32(n)), ok
 }
 
 func (q *queue) freeDirect(b *pmd.Burst) (ok bool) {
-	_, ok = q.stack.Call(freeAddress, unsafe.Pointer(b), nil, 0) // likewise
+	_, ok = q.rx.Call(freeAddress, unsafe.Pointer(b), nil, 0) // likewise
 	return ok
 }

@@ -8,8 +8,8 @@ import "unsafe" // pointers that pass through
 const Supported = true
 
 // Call calls the function of C at fn with up to three arguments of a word each, and
-// returns what it returns; or it calls nothing, and is not ok, because another thread
-// has the stack. What a and b point to stays where it is, and alive, until then.
+// returns what it returns; or it calls nothing, and is not ok, because the stack is
+// another goroutine's. What a and b point to stays where it is, and alive, until then.
 func (s *Stack) Call(fn, a, b unsafe.Pointer, c uintptr) (result uintptr, ok bool) { // these are pointers all the way
 	return call(s.top, fn, a, b, c)
 }

@@ -18,8 +18,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Stack is memory for C to run on, for one thread at a time. At its top is a word that
-// tells whether one does.
+// A Stack is memory for C to run on. It belongs to the goroutine that calls first: no
+// other can then be in C on it, and to see that costs a comparison. At its top is a word
+// that tells whose it is.
 type Stack struct {
 	memory []byte
 	top    uintptr
