@@ -105,6 +105,9 @@ key4:
 	MULQ       R9
 	SHLQ       $const_lineShift, DX
 	ADDQ       R8, DX
+
+placed:
+	// DX: address of the home line
 	MOVQ       DX, const_placeLine(BX)
 	PREFETCHT0 (DX)
 
@@ -233,17 +236,7 @@ key6:
 	ADDQ       AX, DX
 	SHLQ       $const_lineShift, DX
 	ADDQ       const_tableBase(R10), DX
-	MOVQ       DX, const_placeLine(BX)
-	PREFETCHT0 (DX)
-
-	ADDQ R14, sum-16(SP)
-	ADDQ $8, SI
-	ADDQ $(1<<const_placeShift), BX
-	ADDQ $item__size, DI
-	INCL CX
-	CMPQ SI, end-8(SP)
-	JLT  next
-	JMP  done
+	JMP        placed
 
 udp6:
 	CMPL R12, $const_udp

@@ -25,11 +25,6 @@ func (k *Kernel) greet(index int, mac net.HardwareAddr, addresses []netip.Prefix
 			return err
 		}
 		defer unix.Close(s)
-		// The queueing discipline of an interface that has just got its carrier is not
-		// there yet, and what meets none is lost.
-		if err := unix.SetsockoptInt(s, unix.SOL_PACKET, unix.PACKET_QDISC_BYPASS, 1); err != nil {
-			return err
-		}
 		for _, a := range addresses {
 			frame, e := greeting(mac, a.Addr())
 			if e == nil {

@@ -139,7 +139,8 @@ func TestRing(t *testing.T) {
 	whole(t, source)
 }
 
-// One thread may send by a queue while another receives by it: a generator does.
+// One thread may send by a queue, and free, while another receives by it: a generator
+// does.
 func TestHalvesOfAQueue(t *testing.T) {
 	ring := open(t, PortConfig{Name: "halves", Device: "net_ring0"})
 	q := ring.Queue(0)
@@ -160,12 +161,14 @@ func TestHalvesOfAQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	poll(t, func() {
-		b := new(pmd.Burst)
+		b, spare := new(pmd.Burst), new(pmd.Burst)
 		sent := 0
 		until(func() bool {
 			for began := time.Now(); sent < frames && time.Since(began) < time.Second; {
 				q.Alloc(b, min(32, frames-sent))
 				sent += q.Tx(b)
+				q.Alloc(spare, 1)
+				q.Free(spare)
 			}
 			return sent == frames
 		})
