@@ -13,6 +13,7 @@
 //	permutation.go  two hashes -> a member's order of preference over the slots
 //	weights.go      weights -> whose turn it is
 //	fill.go         permutations and turns -> slots
+//	walk.go         the loops of that, on amd64 in assembly
 //	digest.go       a table in 64 bits
 //	table.go        Build, Pick
 //	batch.go        many tables at once

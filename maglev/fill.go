@@ -27,7 +27,7 @@ import "math/bits"
 //	sqrt(size) .. 0       compare all that are left (finish)
 //
 // Taken slots are kept as bits, which stay in the first- or second-level cache
-// when the table itself does not.
+// when the table itself does not. The walks themselves are in walk.go.
 
 // batch is how many turns are advanced together: many enough that the odd
 // member that is not there yet costs little, few enough for the first-level
@@ -86,38 +86,8 @@ func (f *filler) advance(members []uint16) {
 	}
 }
 
-// advanceOnce moves each member that stands on a taken slot one step, and
-// lists those members. The list may be where members are read from: it is
-// never ahead of them.
-func advanceOnce(perms []permutation, list *[batch]uint16, members []uint16, taken []uint64, size uint32) int {
-	n := uint(0)
-	for _, m := range members {
-		p := &perms[m]
-		at := p.next
-		on := step(at, p.back, size)
-		list[n%batch] = m
-		bit := uint32(taken[at/64]>>(at%64)) & 1
-		p.next = at ^ (at^on)&-bit
-		n += uint(bit)
-	}
-	return int(n)
-}
-
 // take lets members take their slots in turn.
-func (f *filler) take(members []uint16) {
-	perms, slots, taken := f.perms, f.slots, f.taken
-	size := uint32(len(slots))
-	for _, m := range members {
-		p := &perms[m]
-		at, back := p.next, p.back
-		for taken[at/64]&(1<<(at%64)) != 0 {
-			at = step(at, back, size)
-		}
-		taken[at/64] |= 1 << (at % 64)
-		slots[at] = m
-		p.next = step(at, back, size)
-	}
-}
+func (f *filler) take(members []uint16) { takeEach(f.perms, members, f.slots, f.taken) }
 
 // seek is take for when the way to an empty slot is long.
 func (f *filler) seek(members []uint16) {
@@ -129,35 +99,6 @@ func (f *filler) seek(members []uint16) {
 		taken[at/64] |= 1 << (at % 64)
 		slots[at] = m
 		p.next = step(at, p.back, size)
-	}
-}
-
-// firstEmpty walks from a to the first slot that is not taken. Four positions
-// go on in strides of four, so that no step waits for the one before. There
-// must be an empty slot, which the walk then meets, as the size is prime.
-func firstEmpty(taken []uint64, a, back, size uint32) uint32 {
-	back2 := stride(back, size)
-	back4 := stride(back2, size)
-	b := step(a, back, size)
-	c := step(a, back2, size)
-	d := step(b, back2, size)
-	for {
-		if taken[a/64]&(1<<(a%64)) == 0 {
-			return a
-		}
-		if taken[b/64]&(1<<(b%64)) == 0 {
-			return b
-		}
-		if taken[c/64]&(1<<(c%64)) == 0 {
-			return c
-		}
-		if taken[d/64]&(1<<(d%64)) == 0 {
-			return d
-		}
-		a = step(a, back4, size)
-		b = step(b, back4, size)
-		c = step(c, back4, size)
-		d = step(d, back4, size)
 	}
 }
 
