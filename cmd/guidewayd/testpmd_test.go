@@ -24,13 +24,14 @@ func BenchmarkTestpmd(b *testing.B) {
 			}
 			defer p.Kill()
 			at := func() (packets uint64, took time.Duration) {
-				if _, packets, err = p.Packets(); err == nil {
+				c, err := p.Counters()
+				if err == nil {
 					took, err = p.PollTime()
 				}
 				if err != nil {
 					b.Fatal(err)
 				}
-				return packets, took
+				return c.Sent, took
 			}
 			before, began := at()
 			time.Sleep(yardstickTime)

@@ -15,7 +15,7 @@ func TestBooks(t *testing.T) {
 			memif = p.with(socket(t))
 		}
 	}
-	d := startDaemon(t, "", config(memif.device, 1, false))
+	d := startDaemon(t, "", config(memif.device, contender{}, false))
 	g := generate(t, memif.generator, false, "-link 30s -vip %s -vip %s -vip %s/udp -vip %s/udp -flows 2k -life 7 -size 64,590,1400,1590:2 -cut 1400 "+
 		"-packets 20k -rate 20k -flood syn -flood-rate 5k -quiet 1s -interval 0s -hold", vip(false), vip(true), netip.AddrPortFrom(vip4, vipPort), netip.AddrPortFrom(vip6, vipPort))
 	r := g.awaitReport(t)

@@ -11,19 +11,19 @@ import (
 
 // A device is a contender that runs.
 type device interface {
-	// count returns the packets received and sent so far, and the processor time
-	// that the polling thread has had.
+	// count returns how far it is.
 	count(t *testing.T) count
 	stop(t *testing.T)
 }
 
 type count struct {
 	received, sent uint64
-	took           time.Duration
+	busy           time.Duration // of turns of the loop that received something
+	took           time.Duration // processor time of the polling thread
 }
 
 func (c count) minus(o count) count {
-	return count{c.received - o.received, c.sent - o.sent, c.took - o.took}
+	return count{c.received - o.received, c.sent - o.sent, c.busy - o.busy, c.took - o.took}
 }
 
 // startDevice runs a contender on a port.
@@ -41,7 +41,7 @@ func startDevice(t *testing.T, p port, c contender, huge bool) device {
 		t.Cleanup(d.Kill)
 		return pmdDevice{d}
 	}
-	return startDaemon(t, netns, config(p.deviceFor(c), c.lcores, huge))
+	return startDaemon(t, netns, config(p.deviceFor(c), c, huge))
 }
 
 // startDaemon runs guidewayd with a configuration.
@@ -54,16 +54,17 @@ func startDaemon(t *testing.T, netns, config string) gwDevice {
 
 type pmdDevice struct{ *testpmd.Testpmd }
 
-func (d pmdDevice) count(t *testing.T) (c count) {
+func (d pmdDevice) count(t *testing.T) count {
 	t.Helper()
-	var err error
-	if c.received, c.sent, err = d.Packets(); err == nil {
-		c.took, err = d.PollTime()
-	}
+	c, err := d.Counters()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	took, err := d.PollTime()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return count{c.Received, c.Sent, c.Busy, took}
 }
 
 func (d pmdDevice) stop(t *testing.T) {
@@ -75,14 +76,15 @@ func (d pmdDevice) stop(t *testing.T) {
 
 type gwDevice struct{ *daemon.Daemon }
 
-func (d gwDevice) count(t *testing.T) (c count) {
+func (d gwDevice) count(t *testing.T) count {
 	t.Helper()
 	m := d.Metrics()
 	took, err := testpmd.ThreadTime(d.Pid(), "gw-poll")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return count{uint64(daemon.Sum(m, "guideway_packets_total")), uint64(daemon.Verdicts(m)["forwarded"]), took}
+	busy := time.Duration(daemon.Sum(m, "guideway_core_busy_seconds_total") * float64(time.Second))
+	return count{uint64(daemon.Sum(m, "guideway_packets_total")), uint64(daemon.Verdicts(m)["forwarded"]), busy, took}
 }
 
 // Verdicts returns how frames ended.

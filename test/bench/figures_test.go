@@ -36,24 +36,30 @@ func (r *results) write(dir string) error {
 // knows none.
 func (r *results) byFlows(port string) *plot.Lines {
 	f := &plot.Lines{
-		Title: "Processor time of a packet on " + port + ", best round",
+		Title: "Time of a packet on " + port + ", best round",
 		X:     plot.Axis{Label: "flows", Log: true}, Y: plot.Axis{Label: "ns"},
 	}
 	best := func(row *row) float64 { return slices.Min(row.each(func(s sample) float64 { return s.perPacket })) }
-	ours := plot.Series{Name: "guidewayd, IPv4"}
+	families := []plot.Series{{Name: "guidewayd, IPv4"}, {Name: "guidewayd, IPv6"}}
 	for _, row := range *r {
-		if c := row.contender; row.port.name == port && c.testpmd == "" && !c.ipv6 && !c.latency {
-			ours.X, ours.Y = append(ours.X, float64(c.flows)), append(ours.Y, best(row))
+		if c := row.contender; row.port.name == port && c.testpmd == "" && !c.latency {
+			s := &families[0]
+			if c.ipv6 {
+				s = &families[1]
+			}
+			s.X, s.Y = append(s.X, float64(c.flows)), append(s.Y, best(row))
 		}
 	}
-	if len(ours.X) == 0 {
+	families = slices.DeleteFunc(families, func(s plot.Series) bool { return len(s.X) == 0 })
+	if len(families) == 0 {
 		return f
 	}
-	f.Series = append(f.Series, ours)
+	f.Series = append(f.Series, families...)
+	flows := families[0].X
 	for _, row := range *r {
-		if c := row.contender; row.port.name == port && c.testpmd == row.port.yardstick && !c.latency {
+		if c := row.contender; row.port.name == port && c == row.port.yard(contender{}) {
 			y := best(row)
-			f.Series = append(f.Series, plot.Series{Name: "testpmd " + c.testpmd, X: []float64{slices.Min(ours.X), slices.Max(ours.X)}, Y: []float64{y, y}})
+			f.Series = append(f.Series, plot.Series{Name: "testpmd " + c.testpmd, X: []float64{slices.Min(flows), slices.Max(flows)}, Y: []float64{y, y}})
 		}
 	}
 	return f

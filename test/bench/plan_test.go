@@ -13,7 +13,8 @@ type contender struct {
 	ipv6    bool
 	flows   int
 	lcores  int  // 0: one
-	latency bool // at half of what the port's yardstick carried
+	checked bool // the generator reads what comes back, as for latency
+	latency bool // at half of what the port's yardstick carried, checked
 }
 
 // name is the contender's in figures: parts that benchstat can tell apart.
@@ -22,17 +23,23 @@ func (c contender) name() string {
 	if c.testpmd != "" {
 		name = "dev=testpmd-" + c.testpmd
 	}
+	family := "IPv4"
+	if c.ipv6 {
+		family = "IPv6"
+	}
+	if c.flows > 0 || c.ipv6 {
+		name += "/" + family
+	}
 	if c.flows > 0 {
-		family := "IPv4"
-		if c.ipv6 {
-			family = "IPv6"
-		}
-		name += fmt.Sprintf("/%s/flows=%d", family, c.flows)
+		name += fmt.Sprintf("/flows=%d", c.flows)
 	}
 	if c.lcores > 0 {
 		name += fmt.Sprintf("/lcores=%d", c.lcores)
 	}
-	if c.latency {
+	switch {
+	case c.checked:
+		name += "/checked"
+	case c.latency:
 		name += "/load=half"
 	}
 	return name
@@ -53,12 +60,12 @@ type port struct {
 	contenders []contender
 }
 
-// yard is what the others are divided by.
-func (p port) yard() contender {
+// yard is what a contender is divided by: the yardstick, with packets of its family.
+func (p port) yard(c contender) contender {
 	if p.yardstick == "" {
 		return p.contenders[0]
 	}
-	return contender{testpmd: p.yardstick}
+	return contender{testpmd: p.yardstick, ipv6: c.ipv6}
 }
 
 // deviceFor is the device with a receive queue for each of the contender's lcores.
@@ -116,19 +123,20 @@ func ports(dir string, short bool) []port {
 	}, {
 		name: "memif", yardstick: "macswap", device: "net_memif0,role=server,socket-abstract=no,socket=" + socketName, generator: "net_memif0,role=client,socket-abstract=no,socket=" + socketName,
 		contenders: []contender{
-			{testpmd: "io"}, {testpmd: "macswap"}, {testpmd: "5tswap"},
-			{flows: 1}, {flows: 1 << 16}, {flows: 1 << 20}, {flows: 1 << 16, ipv6: true},
-			{testpmd: "macswap", latency: true}, {flows: 1 << 16, latency: true},
+			{testpmd: "io"}, {testpmd: "macswap"}, {testpmd: "macswap", ipv6: true}, {testpmd: "5tswap"},
+			{flows: 1}, {flows: 1 << 16}, {flows: 1 << 20}, {flows: 10 << 20},
+			{flows: 1, ipv6: true}, {flows: 1 << 16, ipv6: true}, {flows: 1 << 20, ipv6: true},
+			{testpmd: "macswap", checked: true}, {testpmd: "macswap", latency: true}, {flows: 1 << 16, latency: true},
 		},
 	}, {
 		name: "af_xdp", yardstick: "macswap", device: "net_af_xdp0,iface=" + deviceLink, generator: "net_af_xdp0,iface=" + generatorLink,
 		contenders: []contender{
-			{testpmd: "macswap"}, {flows: 1 << 16}, {flows: 1 << 16, ipv6: true},
-			{testpmd: "macswap", latency: true}, {flows: 1 << 16, latency: true},
+			{testpmd: "macswap"}, {testpmd: "macswap", ipv6: true}, {flows: 1 << 16}, {flows: 1 << 16, ipv6: true},
+			{testpmd: "macswap", checked: true}, {testpmd: "macswap", latency: true}, {flows: 1 << 16, latency: true},
 		},
 	}}
 	if short {
-		for i, keep := range [][]int{{0, 1}, {1, 3}, {0, 1}, {1, 4}, {0, 1}} {
+		for i, keep := range [][]int{{0, 1}, {1, 3}, {0, 1}, {1, 5}, {0, 2}} {
 			var kept []contender
 			for _, k := range keep {
 				kept = append(kept, list[i].contenders[k])
@@ -146,28 +154,35 @@ const captureFlows = 256
 
 func capture(dir string) string { return filepath.Join(dir, "flows.pcap") }
 
-// most is the most flows of a contender.
-const most = 1 << 20
+// tracked is how many flows a contender's connection tables have room for.
+func (c contender) tracked() int {
+	flows := max(c.flows, 1<<20)
+	return flows + flows/16
+}
+
+// memory is what guidewayd takes for a contender, in MiB: frames, and 40 bytes for a
+// flow of each family.
+func (c contender) memory() int { return 96 + c.tracked()*2*40>>20 }
 
 // config is guidewayd's: one VIP of each family with a hundred backends, the table
 // of 65537 slots, connection tracking.
 // Protocols other than TCP and other ports are forwarded, and fragments.
-func config(device string, lcores int, huge bool) string {
+func config(device string, c contender, huge bool) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line(`[node]`)
 	line(`source = ["192.0.2.254", "2001:db8::254"]`)
 	line(`[dpdk]`)
-	if lcores == 2 {
+	if c.lcores == 2 {
 		line(`lcores   = [%d, %d]`, deviceCPU, generatorCPU)
 		line(`steering = "device"`)
 	} else {
 		line(`lcores = [%d]`, deviceCPU)
 	}
-	line(`memory = "%dMiB"`, deviceMemory)
+	line(`memory = "%dMiB"`, c.memory())
 	line(`huge   = %v`, huge)
 	line(`[conntrack]`)
-	line(`flows_per_core = %d`, (most+most/16)/max(lcores, 1))
+	line(`flows_per_core = %d`, c.tracked()/max(c.lcores, 1))
 	line(`keep = ""`) // each begins with none
 	line(`[[port]]`)
 	line(`name         = "bench"`)
@@ -195,8 +210,5 @@ func config(device string, lcores int, huge bool) string {
 	return b.String()
 }
 
-// Memory in MiB.
-const (
-	deviceMemory    = 384
-	generatorMemory = 128
-)
+// generatorMemory is in MiB.
+const generatorMemory = 64

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"guideway/cmd/guideway-load/engine"
 )
 
 // results are samples by port and contender, in the order of the first round.
@@ -55,6 +57,16 @@ func (r *results) lines() string {
 	return b.String()
 }
 
+// percentiles are those that tables show.
+var percentiles = []func(*engine.Latency) int64{
+	func(l *engine.Latency) int64 { return l.P50 },
+	func(l *engine.Latency) int64 { return l.P99 },
+	p999,
+	func(l *engine.Latency) int64 { return l.P9999 },
+}
+
+func p999(l *engine.Latency) int64 { return l.P999 }
+
 func us(ns int64) float64 { return float64(ns) / 1000 }
 
 func sortedKeys(m map[int]sample) []int {
@@ -66,13 +78,14 @@ func sortedKeys(m map[int]sample) []int {
 	return keys
 }
 
-// table is the figures beside each other: nanoseconds of the polling thread for each
-// packet, best round and median; what that is beyond the yardstick's best; packets on
-// the wall, best round, and their ratio to the yardstick's of the same round, best and
-// median; the share of their CPUs that polling threads had; and how much of what the
+// table is the figures beside each other: nanoseconds for each packet, of turns of the
+// loop that found some, best round and median; what that is beyond the yardstick's best; packets on
+// the wall, best round; the ratio of that to the yardstick's best, and the median of the ratios in
+// the same round; the share of their CPUs that polling threads had; and how much of what the
 // generator had to give its port refused: much, where the contender is what limits.
 // Where a polling thread had less than nine tenths of its CPU the round does not
-// count, unless there is no other.
+// count, unless there is no other. Below that, percentiles of the latency, and what the
+// 99.9th is beyond the yardstick's.
 func (r *results) table() string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -81,7 +94,7 @@ func (r *results) table() string {
 		if row.contender.latency {
 			continue
 		}
-		yard := r.find(row.port, row.port.yard())
+		yard := r.find(row.port, row.port.yard(row.contender))
 		if yard == nil { // left out by -run
 			yard = row
 		}
@@ -96,20 +109,23 @@ func (r *results) table() string {
 		}
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintln(w, "\nport\tlatency at half load, us: best, median\tp50\tp99\tp99.9\tp99.99")
+	fmt.Fprintln(w, "\nport\tlatency at half load, us: best, median\tp50\tp99\tp99.9\tp99.99\tp99.9 beyond")
 	for _, row := range *r {
 		if !row.contender.latency {
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s", row.port.name, row.contender.name())
-		for _, at := range []func(sample) float64{
-			func(s sample) float64 { return us(s.latency.P50) }, func(s sample) float64 { return us(s.latency.P99) },
-			func(s sample) float64 { return us(s.latency.P999) }, func(s sample) float64 { return us(s.latency.P9999) },
-		} {
-			all := row.each(at)
-			fmt.Fprintf(w, "\t%.1f, %.1f", slices.Min(all), median(all))
+		yard := r.find(row.port, contender{testpmd: row.port.yardstick, latency: true})
+		if yard == nil { // left out by -run
+			yard = row
 		}
-		fmt.Fprintln(w)
+		fmt.Fprintf(w, "%s\t%s", row.port.name, row.contender.name())
+		for _, percentile := range percentiles {
+			best, middle := row.latency(percentile)
+			fmt.Fprintf(w, "\t%.1f, %.1f", best, middle)
+		}
+		best, middle := row.latency(p999)
+		bestYard, middleYard := yard.latency(p999)
+		fmt.Fprintf(w, "\t%+.1f, %+.1f\n", best-bestYard, middle-middleYard)
 	}
 	w.Flush()
 	return b.String()
@@ -121,6 +137,12 @@ func (r *row) each(figure func(sample) float64) (list []float64) {
 		list = append(list, figure(s))
 	}
 	return list
+}
+
+// latency returns the best of a percentile and its median.
+func (r *row) latency(percentile func(*engine.Latency) int64) (best, middle float64) {
+	all := r.each(func(s sample) float64 { return us(percentile(s.latency)) })
+	return slices.Min(all), median(all)
 }
 
 // counting returns the samples by round that were hardly disturbed; all, where there
@@ -137,7 +159,8 @@ func (r *row) counting() map[int]sample {
 // hardlyDisturbed is the share of their CPUs that polling threads had.
 const hardlyDisturbed = 0.9
 
-// ratios returns the best and the median ratio to the yardstick in the same round.
+// ratios returns the ratio of the best to the yardstick's best, and the median of the
+// ratios in the same round.
 func ratios(r, yard *row, figure func(sample) float64) string {
 	var list []float64
 	for round, s := range r.counting() {
@@ -148,7 +171,7 @@ func ratios(r, yard *row, figure func(sample) float64) string {
 	if len(list) == 0 { // no round in which both count
 		return "-\t-"
 	}
-	return fmt.Sprintf("%.2f\t%.2f", slices.Max(list), median(list))
+	return fmt.Sprintf("%.2f\t%.2f", slices.Max(r.each(figure))/slices.Max(yard.each(figure)), median(list))
 }
 
 func median(list []float64) float64 {

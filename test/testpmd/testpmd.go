@@ -45,7 +45,7 @@ type Testpmd struct {
 	out   *output
 	ended chan struct{} // closed when it has; err is then set
 	err   error
-	shown int // answers to "show port stats" so far
+	shown int // answers by Counters so far
 }
 
 // Start starts testpmd and returns when it forwards.
@@ -61,7 +61,7 @@ func Start(c Config) (*Testpmd, error) {
 		args = append(args, "--no-huge", "--no-shconf")
 	}
 	args = append(args, "--", "-i", "--auto-start", "--forward-mode="+c.Mode, "--nb-cores=1", "--burst=64", fmt.Sprint("--total-num-mbufs=", frames),
-		"--port-topology=loop", "--disable-link-check")
+		"--port-topology=loop", "--disable-link-check", "--record-core-cycles")
 	if c.Netns != "" {
 		args = append([]string{"ip", "netns", "exec", c.Netns}, args...)
 	}
@@ -79,34 +79,51 @@ func Start(c Config) (*Testpmd, error) {
 		p.err = p.cmd.Wait()
 		close(p.ended)
 	}()
-	if _, _, err := p.Packets(); err != nil { // it answers once it has started
+	if _, err := p.Counters(); err != nil { // it answers once it has started
 		p.Kill()
 		return nil, err
 	}
 	return p, nil
 }
 
-var counters = regexp.MustCompile(`RX-packets: (\d+) [^#]*TX-packets: (\d+) [^#]*##`)
+// Counters are of the port and its loop, since the start.
+type Counters struct {
+	Received, Sent uint64
+	Busy           time.Duration // of turns of the loop that received something
+}
 
-// Packets returns how many packets the port has received, and sent a moment later.
-func (p *Testpmd) Packets() (received, sent uint64, err error) {
+var (
+	packets = regexp.MustCompile(`RX-packets: (\d+) +RX-missed: [^#]*TX-packets: (\d+) [^#]*##`)
+	cycles  = regexp.MustCompile(`total cycles=(\d+) [^)]*\) at (\d+) MHz`) // not there before the first packet
+)
+
+// Counters returns how far it is.
+func (p *Testpmd) Counters() (c Counters, err error) {
 	p.shown++
-	if _, err := io.WriteString(p.stdin, "show port stats 0\n"); err != nil {
-		return 0, 0, errors.Join(err, p.failed("does not listen"))
+	if _, err := io.WriteString(p.stdin, "show fwd stats all\nshow port stats 0\n"); err != nil {
+		return c, errors.Join(err, p.failed("does not listen"))
 	}
 	for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		if all := counters.FindAllSubmatch(p.out.bytes(), -1); len(all) >= p.shown {
-			received, err1 := strconv.ParseUint(string(all[p.shown-1][1]), 10, 64)
-			sent, err2 := strconv.ParseUint(string(all[p.shown-1][2]), 10, 64)
-			return received, sent, errors.Join(err1, err2)
+		said := p.out.bytes()
+		if all := packets.FindAllSubmatch(said, -1); len(all) >= p.shown { // and what was asked before is there
+			var errs [4]error
+			c.Received, errs[0] = strconv.ParseUint(string(all[p.shown-1][1]), 10, 64)
+			c.Sent, errs[1] = strconv.ParseUint(string(all[p.shown-1][2]), 10, 64)
+			if all := cycles.FindAllSubmatch(said, -1); len(all) > 0 {
+				var ticks, rate float64
+				ticks, errs[2] = strconv.ParseFloat(string(all[len(all)-1][1]), 64)
+				rate, errs[3] = strconv.ParseFloat(string(all[len(all)-1][2]), 64)
+				c.Busy = time.Duration(ticks / rate * 1000)
+			}
+			return c, errors.Join(errs[:]...)
 		}
 		select {
 		case <-p.ended:
-			return 0, 0, p.failed("has ended")
+			return c, p.failed("has ended")
 		default:
 		}
 	}
-	return 0, 0, p.failed("does not answer")
+	return c, p.failed("does not answer")
 }
 
 func (p *Testpmd) failed(what string) error {
