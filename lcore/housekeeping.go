@@ -2,7 +2,8 @@ package lcore
 
 import "guideway/maglev/conntrack"
 
-// housekeepingPeriod is the time between two rounds of ageing, in nanoseconds.
+// housekeepingPeriod is the time between two rounds of ageing, in nanoseconds. Go's
+// scheduler lets a goroutine run for ten times that.
 const housekeepingPeriod = 1 << 20
 
 // ageingRounds is how many rounds a walk over the whole connection table
@@ -24,6 +25,9 @@ func (w *Worker) housekeep(received int) {
 	}
 	if now := w.rx.Now; now-w.pace.keptHouse >= housekeepingPeriod {
 		w.pace.keptHouse = now
+		if w.stay != nil {
+			w.stay()
+		}
 		w.expire()
 		w.conntrack.Age(conntrack.Ticks(now), w.conntrack.Lines()/ageingRounds+1)
 	}

@@ -64,3 +64,18 @@ func TestIdleCoreRestsLongerAndWakesAtOnce(t *testing.T) {
 		t.Error("rests although there is work")
 	}
 }
+
+// A loop that keeps its processor says so far more often than each 10 ms.
+func TestStay(t *testing.T) {
+	r := newRig(t, memport.Config{}, "10.0.0.1")
+	stays := 0
+	r.worker.stay = func() { stays++ }
+	for range 50 {
+		r.port.Advance(int64(time.Millisecond))
+		r.worker.Turn()
+		r.worker.Turn()
+	}
+	if stays < 25 || stays > 50 {
+		t.Errorf("said so %d times in 50 ms", stays)
+	}
+}

@@ -81,6 +81,10 @@ type Config struct {
 	// Idle, where set, is called when polling has found nothing for a while,
 	// with how long to rest. Nil: the core polls all the time.
 	Idle func(time.Duration)
+
+	// Stay, where set, is called each millisecond by a loop that has its thread and
+	// its processor for itself, and is to keep both: timeslice.Renew.
+	Stay func()
 }
 
 // MaxPorts is how many ports a core can have: what fits a frame's passage.
@@ -93,6 +97,7 @@ type Worker struct {
 	conntrack *conntrack.Table
 	fragments *fragments.Table
 	idle      func(time.Duration)
+	stay      func()
 
 	// The other cores: see NewGroup.
 	index      int
@@ -170,6 +175,7 @@ func New(c Config) *Worker {
 		conntrack: c.Conntrack,
 		fragments: c.Fragments,
 		idle:      c.Idle,
+		stay:      c.Stay,
 		counters:  newCounters(0, 0),
 		out:       make([]pmd.Burst, len(c.Ports)),
 		others:    make([]outbox, len(c.Ports)),

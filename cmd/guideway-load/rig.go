@@ -13,6 +13,7 @@ import (
 	"guideway/cmd/guideway-load/traffic"
 	"guideway/pmd"
 	"guideway/pmd/dpdk"
+	"guideway/pmd/timeslice"
 )
 
 // A rig is open ports, and loops over them.
@@ -105,8 +106,8 @@ func (r *rig) makeLoops() error {
 		r.sink = engine.NewSink(plan, o.Check == options.CheckFlows)
 	}
 	start := new(engine.Start)
-	send := engine.Config{Start: start, Lead: true, Streams: r.streams, Packets: o.Packets, Warmup: int64(o.Warmup), Quiet: int64(o.Quiet)}
-	receive := engine.Config{Start: start, Sink: r.sink, Quiet: int64(o.Quiet)}
+	send := engine.Config{Start: start, Lead: true, Streams: r.streams, Packets: o.Packets, Warmup: int64(o.Warmup), Quiet: int64(o.Quiet), Stay: timeslice.Renew}
+	receive := engine.Config{Start: start, Sink: r.sink, Quiet: int64(o.Quiet), Stay: timeslice.Renew}
 	for _, p := range r.ports {
 		receive.Rx = append(receive.Rx, p.Queue(0))
 	}

@@ -21,6 +21,7 @@ import (
 	"guideway/lcore"
 	"guideway/pmd"
 	"guideway/pmd/dpdk"
+	"guideway/pmd/timeslice"
 )
 
 // A node is the data plane: EAL, the ports, and a worker for each lcore.
@@ -75,8 +76,9 @@ func openNode(cfg *config.Config, log *slog.Logger) (*node, error) {
 const gcPercent = 400
 
 // confine keeps the Go runtime and the control plane off the lcores. Each lcore
-// needs a P of the Go scheduler for itself; one more than there are control
-// CPUs lets the runtime find an idle one instead of interrupting a poll loop.
+// needs a P of the Go scheduler for itself, which its loop shares with nobody
+// (lcore.Config.Stay); one more than there are control CPUs lets the runtime find an
+// idle one instead of interrupting a poll loop.
 func (n *node) confine() error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -116,8 +118,8 @@ func (n *node) makeWorkers() error {
 			q.RSS, q.Steer = n.spread(j)
 			w.Ports = append(w.Ports, q)
 		}
-		if n.cfg.DPDK.Idle == config.IdleSleep {
-			w.Idle = rest
+		if w.Stay = timeslice.Renew; n.cfg.DPDK.Idle == config.IdleSleep {
+			w.Idle, w.Stay = rest, nil
 		}
 		n.workers = append(n.workers, lcore.New(w))
 	}

@@ -11,6 +11,7 @@ var floors = map[string]int{
 	"pmd":           0, // the contract
 	"pmd/prefetch":  0,
 	"pmd/foreign":   0,
+	"pmd/timeslice": 0,
 	"maglev/packet": 0,
 
 	"pmd/dpdk":    1,

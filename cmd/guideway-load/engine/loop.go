@@ -43,6 +43,10 @@ type Config struct {
 	// Clock is the time of a loop without Rx.
 	Clock func() int64
 
+	// Stay, where set, is called each turn by a loop that has its thread and its
+	// processor for itself, and is to keep both: timeslice.Renew.
+	Stay func()
+
 	// Packets is how many packets are sent and counted, floods aside; 0: no end
 	// but Stop.
 	Packets uint64
@@ -114,6 +118,9 @@ func (l *Loop) Run() {
 
 // Turn goes round once. It reports whether there is another turn.
 func (l *Loop) Turn() bool {
+	if l.cfg.Stay != nil {
+		l.cfg.Stay()
+	}
 	came := l.receive()
 	switch l.phase {
 	case warm, measure:
