@@ -41,12 +41,11 @@ func TestWalksAreThoseInGo(t *testing.T) {
 		}
 
 		type state struct {
-			perms   []permutation
-			members []uint16
-			slots   []uint16
-			taken   []uint64
-			list    [batch]uint16
-			n       int
+			perms []permutation
+			slots []uint16
+			taken []uint64
+			list  [batch]uint16
+			n     int
 		}
 		run := func(advance func([]permutation, *[batch]uint16, []uint16, []uint64, uint32) int, take func([]permutation, []uint16, []uint16, []uint64)) (s state) {
 			s.perms, s.taken, s.slots = slices.Clone(perms), slices.Clone(taken), make([]uint16, size)
