@@ -7,6 +7,13 @@
 	LEAL    (at)(size*1), temp   \
 	CMOVLCS temp, at
 
+// LOOK puts the bit of the slot at, whether it is taken, into the carry.
+#define LOOK(at, taken, temp) \
+	MOVL at, temp              \
+	SHRL $6, temp              \
+	MOVQ (taken)(temp*8), temp \
+	BTQ  at, temp
+
 // func advanceOnce(perms []permutation, list *[batch]uint16, members []uint16, taken []uint64, size uint32) int
 //
 // SI, CX: members and their end   AX: how many are listed   R8: perms   DI: list
@@ -30,10 +37,7 @@ next:
 	MOVL    permutation_next(R8)(BX*permutation__size), DX
 	MOVL    DX, R11
 	STEP(R11, permutation_back(R8)(BX*permutation__size), R10, R12)
-	MOVL    DX, R12
-	SHRL    $6, R12
-	MOVQ    (R9)(R12*8), R12
-	BTQ     DX, R12
+	LOOK(DX, R9, R12)
 	CMOVLCC DX, R11
 	MOVL    R11, permutation_next(R8)(BX*permutation__size)
 	ADCQ    $0, AX  // the bit
@@ -73,28 +77,16 @@ TEXT ·firstEmpty(SB), NOSPLIT, $0-44
 	STEP(DX, R11, R9, R13)
 
 next:
-	MOVL AX, R11
-	SHRL $6, R11
-	MOVQ (R10)(R11*8), R11
-	BTQ  AX, R11
+	LOOK(AX, R10, R11)
 	JCC  done
 	STEP(AX, R8, R9, R12)
-	MOVL BX, R11
-	SHRL $6, R11
-	MOVQ (R10)(R11*8), R11
-	BTQ  BX, R11
+	LOOK(BX, R10, R11)
 	JCC  second
 	STEP(BX, R8, R9, R12)
-	MOVL CX, R11
-	SHRL $6, R11
-	MOVQ (R10)(R11*8), R11
-	BTQ  CX, R11
+	LOOK(CX, R10, R11)
 	JCC  third
 	STEP(CX, R8, R9, R12)
-	MOVL DX, R11
-	SHRL $6, R11
-	MOVQ (R10)(R11*8), R11
-	BTQ  DX, R11
+	LOOK(DX, R10, R11)
 	JCC  fourth
 	STEP(DX, R8, R9, R12)
 	JMP  next

@@ -12,19 +12,18 @@ import (
 func find() bool {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	// Where a processor changes in between, or others have it, that says nothing.
+	// Where the processor changes in between, or others have it, that says nothing.
 	for range 100 {
 		p, ok := processor()
 		if !ok {
-			return false
+			continue
 		}
 		before := tick(p)
 		renew()
 		renewed := tick(p)
 		runtime.Gosched()
 		q, ok := processor()
-		after := tick(q)
-		if ok && q == p && renewed == before+1 && after == renewed+1 {
+		if ok && q == p && renewed == before+1 && tick(q) == renewed+1 {
 			return true
 		}
 	}
