@@ -10,7 +10,7 @@ import (
 )
 
 // limit is what only a goroutine that is never asked, or one that is not let go, takes.
-const limit = time.Minute
+const limit = 5 * time.Minute
 
 // spin runs on a thread of its own until asked to stop, and says how often that thread
 // has given way.
@@ -44,7 +44,7 @@ func TestRenew(t *testing.T) {
 		t.Fatalf("with %s on %s the counter is not where it should be", runtime.Version(), runtime.GOARCH)
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
-	const often = 20
+	const often = 10
 	began := time.Now()
 	away, stop := spin(t, func() {})
 	for away.Load() < often {
@@ -59,7 +59,7 @@ func TestRenew(t *testing.T) {
 	away, stop = spin(t, Renew)
 	time.Sleep(took)
 	stop()
-	if n := away.Load(); n > often/5 { // the collector's requests are heeded
+	if n := away.Load(); n > often/3 { // the collector's requests are heeded
 		t.Errorf("in %v a loop gave way %d times with Renew, and %d without", took, n, often)
 	}
 }
@@ -73,7 +73,7 @@ func TestCollector(t *testing.T) {
 	}
 	collected := make(chan struct{})
 	go func() {
-		for range 20 {
+		for range 5 {
 			runtime.GC()
 		}
 		close(collected)
@@ -81,6 +81,6 @@ func TestCollector(t *testing.T) {
 	select {
 	case <-collected:
 	case <-time.After(limit):
-		t.Fatalf("twenty collections took more than %v beside two loops", limit)
+		t.Fatalf("five collections took more than %v beside two loops", limit)
 	}
 }
