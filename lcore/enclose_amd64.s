@@ -61,26 +61,32 @@ next:
 	MOVQ    DI, (R10)(AX*8)
 	ADDQ    const_frameBuf(DI), R13
 
-	VMOVDQU (const_tunnelBlock+0)(DX), Y0
-	VMOVDQU (const_tunnelBlock+32)(DX), Y1
-	VMOVDQU Y0, -64(R13)
-	VMOVDQU Y1, -32(R13)
-
 	MOVBLZX (item_Common+const_commonTOS)(SI), DI
 	CMPB    const_tunnelIPv6(DX), $0
 	JNE     six
 
+	// What is filled in is put into the block's words on their way: to change two bytes here and
+	// there of what has just been stored costs more than all of this. No word crosses a line where
+	// the packet begins 14 bytes into one, as it does in a frame without a tag.
+	VMOVDQU (const_tunnelBlock+18)(DX), X0
 	ADDL    $const_overhead4, R12
 	MOVL    const_tunnelRest(DX), R15 // 16 bits; a carry counts one
 	ADDW    DI, R15
 	ADCW    R12, R15
 	ADCW    $0, R15
-	NOTL    R15
+	XORL    $0xffff, R15
 	ROLW    $8, R15
 	ROLW    $8, R12
-	MOVB    DI, (1-const_overhead4)(R13)
-	MOVW    R12, (2-const_overhead4)(R13)
-	MOVW    R15, (10-const_overhead4)(R13)
+	SHLQ    $56, DI
+	ORQ     (const_tunnelBlock+34)(DX), DI
+	ORQ     (const_tunnelBlock+42)(DX), R12
+	ORQ     (const_tunnelBlock+50)(DX), R15
+	MOVQ    (const_tunnelBlock+56)(DX), DX
+	VMOVDQU X0, -46(R13)
+	MOVQ    DI, -30(R13)
+	MOVQ    R12, -22(R13)
+	MOVQ    R15, -14(R13)
+	MOVQ    DX, -8(R13)
 	ADDQ    $item__size, SI
 	INCQ    AX
 	CMPQ    AX, CX
@@ -88,6 +94,10 @@ next:
 	JMP     done
 
 six:
+	VMOVDQU (const_tunnelBlock+0)(DX), Y0
+	VMOVDQU (const_tunnelBlock+32)(DX), Y1
+	VMOVDQU Y0, -64(R13)
+	VMOVDQU Y1, -32(R13)
 	MOVL    item_hash(SI), R15 // flow label: the last 20 bits, and 1 for none
 	ANDL    $0xfffff, R15
 	CMPL    R15, $1

@@ -36,12 +36,12 @@ const (
 // A Tunnel is a prepared way to one backend or node for inner packets of one
 // family: from one source address by one next hop.
 type Tunnel struct {
-	MaxInner uint16 // largest inner packet in bytes that fits the egress port's MTU
-	Port     uint16 // index of the egress port
-	Len      uint8  // bytes of the block that belong to the frame, from its end
-	ipv6     bool   // the outer family
-	rest     uint32 // checksum of the outer IPv4 header without the patched fields
-	block    [TunnelBlock]byte
+	MaxInner uint16            // largest inner packet in bytes that fits the egress port's MTU
+	Port     uint16            // index of the egress port
+	Len      uint8             // bytes of the block that belong to the frame, from its end
+	ipv6     bool              // the outer family
+	rest     uint32            // checksum of the outer IPv4 header without the patched fields
+	block    [TunnelBlock]byte // ends with the header; what an outer IPv4 header is patched with is zero
 }
 
 // Write puts the header for an inner packet of n bytes, n <= MaxInner, into b,
@@ -114,6 +114,7 @@ func newTunnel(s TunnelSpec) (Tunnel, error) {
 		_, to, _ := flow.Words(dst)
 		packet.PutIPv4(t.block[outer4:], ttl, packet.ProtoGRE, uint32(from), uint32(to))
 		t.rest = packet.IPv4Rest(t.block[outer4:])
+		packet.ClearIPv4(t.block[outer4:])
 	}
 	inner := uint16(packet.EtherTypeIPv4)
 	if s.InnerIPv6 {

@@ -101,8 +101,14 @@ func SetIPv4(b []byte, tos uint8, total uint16, rest uint32) {
 func IPv4Rest(b []byte) uint32 {
 	var c [IPv4Len]byte
 	copy(c[:], b)
-	c[ipv4TOS] = 0
-	put16(c[ipv4Length:], 0)
-	put16(c[ipv4Checksum:], 0)
+	ClearIPv4(c[:])
 	return uint32(Fold(Sum(c[:])))
+}
+
+// ClearIPv4 zeroes what [SetIPv4] sets: a header that it can be or'ed into.
+func ClearIPv4(b []byte) {
+	_ = b[IPv4Len-1]
+	b[ipv4TOS] = 0
+	put16(b[ipv4Length:], 0)
+	put16(b[ipv4Checksum:], 0)
 }
