@@ -62,12 +62,16 @@ func (q *refill) Rx(b *pmd.Burst, limit int) {
 // benchEAL is started once for all benchmarks of the package; EAL cannot be
 // started twice.
 var benchEAL = sync.OnceValues(func() (*dpdk.EAL, error) {
+	ealStarted = true
 	memory, free := uint64(512<<20), hugepagesFree()
 	if free >= 500 {
 		memory, mostFlows = 980<<20, 10<<20
 	}
 	return dpdk.Start(dpdk.Config{ControlCPUs: []int{0}, Memory: memory, Huge: free >= 400})
 })
+
+// ealStarted is whether it has been.
+var ealStarted bool
 
 func hugepagesFree() (n int) {
 	text, err := os.ReadFile("/proc/meminfo")

@@ -14,6 +14,9 @@ func (r *results) figures() map[string][]byte {
 	if f := r.byFlows("memif"); len(f.Series) > 0 {
 		all["flows.svg"] = f.SVG()
 	}
+	if f := r.byLcores("cores"); len(f.Series) > 0 {
+		all["cores.svg"] = f.SVG()
+	}
 	for _, port := range []string{"memif", "af_xdp"} {
 		if f := r.latencies(port); len(f.Series) > 0 {
 			all["latency-"+port+".svg"] = f.SVG()
@@ -22,8 +25,11 @@ func (r *results) figures() map[string][]byte {
 	return all
 }
 
-// write puts the figures into dir.
+// write puts the figures into dir, which it makes.
 func (r *results) write(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
 	for name, svg := range r.figures() {
 		if err := os.WriteFile(filepath.Join(dir, name), svg, 0o644); err != nil {
 			return err
@@ -61,6 +67,34 @@ func (r *results) byFlows(port string) *plot.Lines {
 			y := best(row)
 			f.Series = append(f.Series, plot.Series{Name: "testpmd " + c.testpmd, X: []float64{slices.Min(flows), slices.Max(flows)}, Y: []float64{y, y}})
 		}
+	}
+	return f
+}
+
+// byLcores is what lcores carry together, beside so many times what one does.
+func (r *results) byLcores(port string) *plot.Lines {
+	f := &plot.Lines{
+		Title: "Packets a second by lcores, best round", X: plot.Axis{Label: "lcores"}, Y: plot.Axis{Label: "Mpps"},
+	}
+	device, software := plot.Series{Name: "a queue for each"}, plot.Series{Name: "one receives for both"}
+	linear := plot.Series{Name: "so many times one", Dots: true}
+	for _, row := range *r {
+		if row.port.name != port {
+			continue
+		}
+		n, y := float64(row.contender.lcores), slices.Max(row.each(func(s sample) float64 { return s.delivered / 1e6 }))
+		switch {
+		case row.contender.steered:
+			software.X, software.Y = append(software.X, n), append(software.Y, y)
+			continue
+		case n == 1:
+			software.X, software.Y = append(software.X, n), append(software.Y, y)
+		}
+		device.X, device.Y = append(device.X, n), append(device.Y, y)
+		linear.X, linear.Y = append(linear.X, n), append(linear.Y, n*device.Y[0])
+	}
+	if len(device.X) > 1 { // -run left out some
+		f.Series = []plot.Series{device, software, linear}
 	}
 	return f
 }

@@ -13,6 +13,7 @@ type contender struct {
 	ipv6    bool
 	flows   int
 	lcores  int  // 0: one
+	steered bool // one of them receives for all
 	checked bool // the generator reads what comes back, as for latency
 	latency bool // at half of what the port's yardstick carried, checked
 }
@@ -37,6 +38,8 @@ func (c contender) name() string {
 		name += fmt.Sprintf("/lcores=%d", c.lcores)
 	}
 	switch {
+	case c.steered:
+		name += "/steered"
 	case c.checked:
 		name += "/checked"
 	case c.latency:
@@ -117,9 +120,10 @@ func ports(dir string, short bool) []port {
 		contenders: []contender{{testpmd: "io"}, {testpmd: "macswap"}, {testpmd: "5tswap"}, {flows: captureFlows}},
 	}, {
 		// The same with a queue for each of two lcores, on both CPUs: each has its own
-		// flows. A port that limits nobody.
+		// flows. A port that limits nobody. And with one queue, whose lcore hands the other
+		// its flows.
 		name: "cores", device: "net_pcap0,rx_pcap=" + capture(dir) + ",infinite_rx=1",
-		contenders: []contender{{flows: captureFlows, lcores: 1}, {flows: captureFlows, lcores: 2}},
+		contenders: []contender{{flows: captureFlows, lcores: 1}, {flows: captureFlows, lcores: 2}, {flows: captureFlows, lcores: 2, steered: true}},
 	}, {
 		name: "memif", yardstick: "macswap", device: "net_memif0,role=server,socket-abstract=no,socket=" + socketName, generator: "net_memif0,role=client,socket-abstract=no,socket=" + socketName,
 		contenders: []contender{
@@ -136,7 +140,7 @@ func ports(dir string, short bool) []port {
 		},
 	}}
 	if short {
-		for i, keep := range [][]int{{0, 1}, {1, 3}, {0, 1}, {1, 5}, {0, 2}} {
+		for i, keep := range [][]int{{0, 1}, {1, 3}, {0, 1, 2}, {1, 5}, {0, 2}} {
 			var kept []contender
 			for _, k := range keep {
 				kept = append(kept, list[i].contenders[k])
@@ -175,7 +179,11 @@ func config(device string, c contender, huge bool) string {
 	line(`[dpdk]`)
 	if c.lcores == 2 {
 		line(`lcores   = [%d, %d]`, deviceCPU, generatorCPU)
-		line(`steering = "device"`)
+		steering := "device"
+		if c.steered {
+			steering = "software"
+		}
+		line(`steering = %q`, steering)
 	} else {
 		line(`lcores = [%d]`, deviceCPU)
 	}
@@ -189,6 +197,9 @@ func config(device string, c contender, huge bool) string {
 	line(`device       = %q`, device)
 	line(`next_hop_mac = "02:00:00:00:00:02"`)
 	line(`mtu          = %d`, mtu)
+	if c.steered {
+		line(`rx_queues    = 1`)
+	}
 	line(`[metrics]`)
 	line(`listen = "127.0.0.1:0"`)
 	line(`[[pool]]`)
