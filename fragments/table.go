@@ -45,11 +45,13 @@ const (
 // A Table is the fragment table of one core. Its methods are for that core
 // alone.
 type Table struct {
+	_       [64]byte // keeps the next core's table off these cache lines, as does the last
 	seed    flow.Seed
 	timeout int64
 	choices choices
 	waiting waiting
 	stats   Stats // but what is now, which the others count
+	_       [64]byte
 }
 
 // Stats are a table's counters since New, in fragments where nothing else is

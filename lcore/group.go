@@ -26,16 +26,19 @@ type Group struct {
 	owed    []*Report                // of each worker, what it was asked for and nobody waited for any more; for who holds the token
 }
 
-// NewGroup makes a group of workers, with a ring from each to each.
+// NewGroup makes a group of at most MaxCores workers, with a ring from each to each.
 func NewGroup(workers ...*Worker) *Group {
+	if len(workers) > MaxCores {
+		panic("more cores than a set of them can name")
+	}
 	for i, w := range workers {
 		w.index, w.kernelCore = i, kernelCore(workers)
-		w.to, w.from = make([]*ring, len(workers)), make([]*ring, len(workers))
+		w.to, w.from = apart[*ring](len(workers)), apart[*ring](len(workers))
 	}
 	for i, giver := range workers {
 		for j, taker := range workers {
 			if i != j {
-				r := new(ring)
+				r := newRing(i, &taker.bell)
 				giver.to[j], taker.from[i] = r, r
 			}
 		}

@@ -12,14 +12,22 @@ import (
 // service, with their flow key and hash. The rest goes elsewhere, or is dropped
 // with a verdict.
 func (w *Worker) parse(port int) {
-	p := &w.ports[port]
-	came := passage{port: uint8(port)}
 	w.n = 0
-	for at := 0; at < w.rx.N; at++ {
-		if p.VLAN == 0 {
+	w.counters.receivedBytes += w.read(0, passage{port: uint8(port)}, w.ports[port].Steer)
+	w.rx.N = 0
+}
+
+// read makes items of the burst's frames from one on, all of which came by the passage
+// came. steer says that those which are another core's go there. It returns how many bytes
+// the frames have.
+func (w *Worker) read(at int, came passage, steer bool) (bytes uint64) {
+	plain := came.marks&^steered == 0 && w.ports[came.port].VLAN == 0
+	for ; at < w.rx.N; at++ {
+		if plain {
 			from := w.n
-			at = w.usual(at, uint8(port))
-			if p.Steer {
+			n, sum := w.usual(at, came.port)
+			at, bytes = at+n, bytes+sum
+			if steer {
 				w.spread(from)
 			}
 			if at == w.rx.N {
@@ -27,34 +35,31 @@ func (w *Worker) parse(port int) {
 			}
 		}
 		f, it := w.rx.Frames[at], &w.items[w.n]
-		w.counters.receivedBytes += uint64(f.Len())
-		it.at, it.port, it.marks = uint8(at), uint8(port), 0
+		bytes += uint64(f.Len())
+		it.at, it.port, it.marks = uint8(at), came.port, came.marks
 		if v := w.classify(f, it, &w.headers, came); v != Unset {
 			w.decline(f, it, v, &w.headers)
 			continue
 		}
 		w.admit(it)
-		if p.Steer {
+		if steer {
 			w.spread(w.n - 1)
 		}
 	}
-	w.rx.N = 0
+	return bytes
 }
 
 // usual makes items of the frames from one on, up to the first that has not the
-// shape that nearly every packet has, or is for no service. It returns the index of
-// that frame, and of none the length of the burst. What it does is what classify
-// would do.
-func (w *Worker) usual(at int, port uint8) int {
+// shape that nearly every packet has, or is for no service. It returns how many these
+// are, and how long together. What it does is what classify would do.
+func (w *Worker) usual(at int, port uint8) (n int, bytes uint64) {
 	for {
-		frames := w.rx.Frames[at:w.rx.N]
+		frames := w.rx.Frames[at+n : w.rx.N]
 		items, places := w.items[w.n:][:len(frames)], w.places[w.n:][:len(frames)]
-		n, bytes := readBurst(frames, at, items, places, w.conntrack, &w.destinations, port)
-		w.counters.receivedBytes += uint64(bytes)
-		w.n += n
-		at += n
-		if at == w.rx.N || !w.learn(w.rx.Frames[at]) {
-			return at
+		read, sum := readBurst(frames, at+n, items, places, w.conntrack, &w.destinations, port)
+		w.n, n, bytes = w.n+read, n+read, bytes+uint64(sum)
+		if read == len(frames) || !w.learn(frames[read]) {
+			return n, bytes
 		}
 	}
 }

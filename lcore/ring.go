@@ -53,7 +53,20 @@ func (x *indexes) drop(n int) { x.taken.Store(x.taken.Load() + uint64(n)) }
 // A ring carries frames from one core to one other.
 type ring struct {
 	indexes
-	slots [RingFrames]handover // those from taken to given are the taker's, the rest the giver's
+	asleep atomic.Bool // the taker looks here no more until the bell rings. writer: taker; reader: giver
+	bell   *bell       // the taker's
+	giver  int
+	_      [cacheLine - 24]byte
+	looks  int // in a row that found nothing. taker's own
+	_      [cacheLine - 8]byte
+	slots  [RingFrames]handover // those from taken to given are the taker's, the rest the giver's
+}
+
+// newRing makes the ring of a core to the one with the given bell, asleep.
+func newRing(giver int, taker *bell) *ring {
+	r := &ring{bell: taker, giver: giver}
+	r.asleep.Store(true)
+	return r
 }
 
 // A handover is a frame that another core goes on with.
@@ -90,6 +103,14 @@ func (r *ring) give(f *pmd.Frame, p passage) bool {
 	s.passage = p
 	r.put++
 	return true
+}
+
+// show lets the taker see what was given, and wakes it if need be.
+func (r *ring) show() {
+	r.indexes.show()
+	if r.asleep.Load() {
+		r.bell.ring(r.giver)
+	}
 }
 
 // at returns the i-th of the waiting frames, to the taker.

@@ -82,8 +82,7 @@ func (w *Worker) steer(f *pmd.Frame, it *item) bool {
 		return false
 	}
 	p := passage{port: it.port, marks: steered}
-	if w.to[home].give(f, p) {
-		w.handedOver(f)
+	if w.give(home, f, p) {
 		return true
 	}
 	for range w.cores() {
@@ -91,8 +90,7 @@ func (w *Worker) steer(f *pmd.Frame, it *item) bool {
 		if w.spare == w.index {
 			return false
 		}
-		if w.to[w.spare].give(f, p) {
-			w.handedOver(f)
+		if w.give(w.spare, f, p) {
 			return true
 		}
 	}
@@ -101,61 +99,83 @@ func (w *Worker) steer(f *pmd.Frame, it *item) bool {
 
 // hand hands a frame to a core that alone can go on with it.
 func (w *Worker) hand(core int, f *pmd.Frame, p passage) Verdict {
-	if !w.to[core].give(f, p) {
+	if !w.give(core, f, p) {
 		return HandoverFull
 	}
-	w.handedOver(f)
 	return gone
 }
 
-// handedOver accounts for a frame that is another core's from now on.
-func (w *Worker) handedOver(f *pmd.Frame) {
+// give puts a frame into the ring to another core, and tells whether there was room.
+// It is that core's from then on.
+func (w *Worker) give(core int, f *pmd.Frame, p passage) bool {
+	r := w.to[core]
+	if !r.give(f, p) {
+		return false
+	}
+	w.given.add(core)
 	if w.trace.n != 0 {
 		w.trace.ended(f, HandedOver)
 	}
 	w.counters.verdicts[HandedOver]++
+	return true
+}
+
+// show lets the other cores see what they were given in this burst.
+func (w *Worker) show() {
+	for {
+		core, ok := w.given.pop()
+		if !ok {
+			return
+		}
+		w.to[core].show()
+	}
 }
 
 // takeOver goes on with what other cores have handed over: up to a burst of
 // each. A frame begins its way again here, but for what its passage tells.
 func (w *Worker) takeOver() int {
-	total := 0
-	for _, r := range w.from {
-		if r == nil {
-			continue
+	w.wake()
+	total, awake := 0, w.awake
+	for {
+		core, ok := awake.pop()
+		if !ok {
+			return total
 		}
+		r := w.from[core]
 		n := min(r.waiting(), burst)
 		if n == 0 {
+			if r.nothing() {
+				w.awake.remove(core)
+			}
 			continue
 		}
+		r.looks = 0
 		total += n
-		for i := range n {
-			w.resume(r.at(i))
-		}
+		w.resume(r, n)
 		r.drop(n)
 		w.counters.taken += uint64(n)
 		w.forward()
 	}
-	return total
 }
 
-// resume makes a frame that was handed over a part of the burst at hand.
-func (w *Worker) resume(h *handover) {
-	f := h.frame
-	if w.trace.tracing {
-		w.spot(f, h.marks)
+// resume makes the first n frames of a ring the burst at hand, and items of them.
+func (w *Worker) resume(r *ring, n int) {
+	from, came := 0, passage{}
+	for i := range n {
+		h := r.at(i)
+		f := h.frame
+		if w.trace.tracing {
+			w.spot(f, h.marks)
+		}
+		if h.marks&upward != 0 {
+			w.raise(f, h.port)
+			continue
+		}
+		if h.passage != came {
+			w.read(from, came, false)
+			from, came = w.rx.N, h.passage
+		}
+		w.rx.Add(f)
 	}
-	if h.marks&upward != 0 {
-		w.raise(f, h.port)
-		return
-	}
-	at := w.rx.N
-	w.rx.Add(f)
-	it := &w.items[w.n]
-	it.at, it.port, it.marks = uint8(at), h.port, h.marks
-	if v := w.classify(f, it, &w.headers, h.passage); v != Unset {
-		w.decline(f, it, v, &w.headers)
-		return
-	}
-	w.admit(it)
+	w.read(from, came, false)
 }

@@ -13,28 +13,32 @@ import (
 // One queue feeds all cores: each carries its share, and every flow has one
 // entry, on its own core.
 func TestSoftwareSteering(t *testing.T) {
-	const flows = 1000
-	f := newFleet(t, fleetShape{nodes: 1, cores: 4, rxQueues: 1}, "10.0.0.1", "10.0.0.2")
-	for round := range 3 {
-		for i := range flows {
-			f.inject(0, 0, datagram(i%200, 1000+i, 0, 10, 1500, false)...)
-			if i%100 == 99 {
-				f.run()
+	for _, cores := range []int{2, 4, MaxCores} {
+		const rounds = 3
+		flows := 250 * cores
+		f := newFleet(t, fleetShape{nodes: 1, cores: cores, rxQueues: 1}, "10.0.0.1", "10.0.0.2")
+		for round := range rounds {
+			for i := range flows {
+				f.inject(0, 0, datagram(i%200, 1000+i, 0, 10, 1500, false)...)
+				if i%100 == 99 || i == flows-1 {
+					f.run()
+				}
+			}
+			if n := len(f.take()); n != flows {
+				t.Fatalf("%d cores, round %d: %d frames sent of %d", cores, round, n, flows)
 			}
 		}
-		if n := len(f.take()); n != flows {
-			t.Fatalf("round %d: %d frames sent of %d", round, n, flows)
+		if n := f.entries(); n != uint64(flows) {
+			t.Errorf("%d cores: %d entries for %d flows", cores, n, flows)
 		}
-	}
-	if n := f.entries(); n != flows {
-		t.Errorf("%d entries for %d flows", n, flows)
-	}
-	for i, w := range f.nodes[0].workers {
-		if n := w.counters.verdicts[Forwarded]; n < 3*flows/4/2 || n > 3*flows/4*2 {
-			t.Errorf("core %d forwarded %d of %d packets", i, n, 3*flows)
+		const share = 250 * rounds
+		for i, w := range f.nodes[0].workers {
+			if n := w.counters.verdicts[Forwarded]; n < share/2 || n > share*2 {
+				t.Errorf("core %d of %d forwarded %d packets, want about %d", i, cores, n, share)
+			}
 		}
+		f.shut()
 	}
-	f.shut()
 }
 
 // A flood of one flow, whose core does not keep up, is spread over the others

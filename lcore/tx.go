@@ -31,11 +31,7 @@ func (w *Worker) transmit() {
 		w.post(port)
 		w.lift(port)
 	}
-	for _, r := range w.to {
-		if r != nil {
-			r.show()
-		}
-	}
+	w.show()
 	if w.drops.N != 0 {
 		w.free()
 	}

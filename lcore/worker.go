@@ -92,6 +92,11 @@ const MaxPorts = 256
 
 // A Worker is the poll loop of one core.
 type Worker struct {
+	// What the stages write for each packet, on cache lines of its own: a Worker begins on one.
+	items        [burst]item            // frames that are still on their way
+	places       [burst]conntrack.Place // what the next stage reads of each
+	destinations destinations           // known ones, of the program
+
 	cpu       int
 	ports     []PortQueue
 	conntrack *conntrack.Table
@@ -102,6 +107,8 @@ type Worker struct {
 	// The other cores: see NewGroup.
 	index      int
 	to, from   []*ring // by core; nil at index
+	given      coreSet // who was handed something in this burst, and has not seen it
+	awake      coreSet // whose rings this core looks into
 	kernelCore int     // who serves the kernel's interfaces
 	descended  int64   // when that core last asked them
 	checked    int64   // when check last looked
@@ -120,14 +127,11 @@ type Worker struct {
 	tapRx    *tap    // tap, if it is for what is received
 	tapTx    *tap    // tap, if it is for what is sent
 
-	rx           pmd.Burst              // the burst at hand
-	items        [burst]item            // its frames that are still on their way
-	n            int                    // how many items
-	pieces       [burst]piece           // its fragments
-	np           int                    // how many pieces
-	places       [burst]conntrack.Place // what the next stage reads
-	destinations destinations           // known ones, of the program
-	headers      packet.Headers         // of the frame at hand, away from the fast path
+	rx      pmd.Burst      // the burst at hand
+	n       int            // how many items
+	pieces  [burst]piece   // its fragments
+	np      int            // how many pieces
+	headers packet.Headers // of the frame at hand, away from the fast path
 
 	drops    pmd.Burst   // frames to free
 	out      []pmd.Burst // tunnelled, by egress port
@@ -144,6 +148,7 @@ type Worker struct {
 	trace    tracer
 
 	mail mailbox // shared with the control plane
+	bell bell    // shared with the other cores
 }
 
 // An item is one frame on its way through the stages. It holds no pointer, so
@@ -180,7 +185,7 @@ func New(c Config) *Worker {
 		out:       make([]pmd.Burst, len(c.Ports)),
 		others:    make([]outbox, len(c.Ports)),
 		up:        make([]pmd.Burst, len(c.Ports)),
-		upLimits:  make([][classes]limit, len(c.Ports)),
+		upLimits:  apart[[classes]limit](len(c.Ports)),
 	}
 	for port, p := range c.Ports {
 		for class := range classes {

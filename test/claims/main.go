@@ -35,6 +35,7 @@ var experiments = []struct {
 	{"disruption", showDisruption},
 	{"cost", showCost},
 	{"scaling", showScaling},
+	{"cores", showCores},
 	{"steering", showSteering},
 	{"lone packets", showLone},
 	{"breakage", showBreakage},
