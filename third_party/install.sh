@@ -49,6 +49,8 @@ tshark          | decodes replayed captures independently of our own parser
 inetutils-telnet | speaks to the console as operators do
 netcat-openbsd  | likewise, as their scripts do
 traceroute      | shows that a VIP and a node answer as the last hop
+iputils-ping    | asks VIPs and nodes for an echo
+python3         | holds a TAP open, and sends frames that no tool does
 bird2           | a router with BGP and BFD; run from the tests, never as a service
 frr             | another one
 prometheus      | scrapes a node in a test; promtool judges metrics and alert rules; never a service
