@@ -58,7 +58,7 @@ func (w *Worker) tellTooBig(f *pmd.Frame, s shape, fits uint16) Verdict {
 func (w *Worker) answer(f *pmd.Frame, port uint8, h *packet.Headers, e packet.ICMPErrorSpec, v Verdict) bool {
 	at, n := packet.ICMPErrorBounds(h)
 	b := f.Window(at, n)
-	if b == nil || !packet.MayAnswer(f.Bytes(), h) || !w.errors.pass(w.rx.Now) {
+	if b == nil || !packet.MayAnswer(f.Bytes(), h) || !w.errors.pass(w.now) {
 		return false
 	}
 	if !packet.PutICMPError(b, h, e) {

@@ -139,7 +139,7 @@ func BenchmarkStage(b *testing.B) {
 		run  func(*Worker)
 	}{
 		{"parse", func(w *Worker) { w.rx.N = burst; w.parse(0) }},
-		{"track", (*Worker).track},
+		{"track", func(w *Worker) { w.track(false) }},
 	} {
 		b.Run(stage.name, func(b *testing.B) {
 			r := newRig(b, memport.Config{}, "10.0.0.1", "10.0.0.2", "10.0.0.3")

@@ -23,7 +23,7 @@ func readVectors(frames []*pmd.Frame, at int, items []item, places []conntrack.P
 // trackVectors is trackEach in assembly.
 //
 //go:noescape
-func trackVectors(items []item, places []conntrack.Place, table *conntrack.Table, now conntrack.Tick, endpoints []fib.Endpoint, services []serviceCounter, packets []uint64) (n int, left uint64)
+func trackVectors(items []item, places []conntrack.Place, again uint64, table *conntrack.Table, now conntrack.Tick, endpoints []fib.Endpoint, services []serviceCounter, packets []uint64) (n int, left, later uint64)
 
 // encloseVectors is encloseEach in assembly.
 //

@@ -143,7 +143,7 @@ func chanceTable(t testing.TB, flows int) (*conntrack.Table, []byte) {
 // TestTrackBurst: the assembly does to the table, the counters and the items what
 // trackEach does.
 func TestTrackBurst(t *testing.T) {
-	packetsInAll := uint64(0)
+	packetsInAll, late := uint64(0), 0
 	for seed := range uint64(400) {
 		c := chance{rand.New(rand.NewPCG(seed, 2))}
 		endpoints := make([]fib.Endpoint, 1)
@@ -198,12 +198,29 @@ func TestTrackBurst(t *testing.T) {
 				}
 			}
 			for at := 0; at < n; at++ {
-				done, left := trackEach(items[0][at:n], places[0][at:n], tables[0], now, endpoints, services[0], packets[0])
-				if got, gotLeft := trackBurst(items[1][at:n], places[1][at:n], tables[1], now, endpoints, services[1], packets[1]); got != done || gotLeft != left {
-					t.Fatalf("seed %d: %d of %d items, left %b, want %d, %b: %+v", seed, got, n-at, gotLeft, done, left, items[0][at:n])
-				}
-				for ; left != 0; left &= left - 1 {
-					insert(&items[0][at+bits.TrailingZeros64(left)])
+				done := 0
+				for again, first := uint64(0), true; first || again != 0; first = false {
+					n0, left, later := trackEach(items[0][at:n], places[0][at:n], again, tables[0], now, endpoints, services[0], packets[0])
+					n1, gotLeft, gotLater := trackBurst(items[1][at:n], places[1][at:n], again, tables[1], now, endpoints, services[1], packets[1])
+					if n1 != n0 || gotLeft != left || gotLater != later {
+						t.Fatalf("seed %d: %d of %d items, left %b, %b for later; want %d, %b, %b: %+v", seed, n1, n-at, gotLeft, gotLater, n0, left, later, items[0][at:n])
+					}
+					if !first && later|left&^again != 0 {
+						t.Fatalf("seed %d: asked for %b again, %b left, %b for later", seed, again, left, later)
+					}
+					for i := at; i < at+n0; i++ {
+						if apart := places[1][i].Line - places[0][i].Line; first && apart != places[1][at].Line-places[0][at].Line {
+							t.Fatalf("seed %d: item %d is not looked for where it should be", seed, i)
+						}
+					}
+					for ; left != 0; left &= left - 1 {
+						insert(&items[0][at+bits.TrailingZeros64(left)])
+					}
+					if first {
+						done = n0
+					}
+					late += bits.OnesCount64(later)
+					again = later
 				}
 				if at += done; at < n {
 					insert(&items[0][at])
@@ -220,8 +237,8 @@ func TestTrackBurst(t *testing.T) {
 			packetsInAll += s.packets
 		}
 	}
-	if packetsInAll < 10000 {
-		t.Fatalf("%d packets got a tunnel", packetsInAll)
+	if packetsInAll < 10000 || late < 1000 {
+		t.Fatalf("%d packets got a tunnel, %d were looked at twice", packetsInAll, late)
 	}
 }
 

@@ -60,7 +60,8 @@ type fleetShape struct {
 	kernel       bool
 	vlan         uint16
 	rss          *pmd.RSS
-	held         int // fragments; 0: 256
+	held         int  // fragments; 0: 256
+	halts        bool // bursts of any length halt, however few flows there are
 }
 
 func newFleet(t testing.TB, s fleetShape, backends ...string) *fleet {
@@ -99,7 +100,11 @@ func newTestNode(t testing.TB, s fleetShape, mac [6]byte) *testNode {
 				q.Kernel = n.tap.Queue(0)
 			}
 		}
-		n.workers = append(n.workers, New(Config{CPU: i, Conntrack: newTable(t), Fragments: pieces, Ports: []PortQueue{q}}))
+		w := New(Config{CPU: i, Conntrack: newTable(t), Fragments: pieces, Ports: []PortQueue{q}})
+		if s.halts {
+			w.haltFrom.frames, w.haltFrom.flows = 1, 0
+		}
+		n.workers = append(n.workers, w)
 	}
 	n.group = NewGroup(n.workers...)
 	return n

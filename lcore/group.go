@@ -240,6 +240,7 @@ func (g *Group) last() []*Report {
 func (g *Group) Final() []*Report {
 	var reports []*Report
 	for _, w := range g.workers {
+		w.complete()
 		r := newReport(w.mail.edition.Load())
 		w.fill(r)
 		reports = append(reports, r)
@@ -256,6 +257,7 @@ func (g *Group) Drain() bool {
 		for _, w := range g.workers {
 			w.adopt()
 			found += w.takeOver()
+			w.complete()
 			w.transmit()
 		}
 		if found == 0 {

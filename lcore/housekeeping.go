@@ -15,6 +15,7 @@ const ageingRounds = 32768
 func (w *Worker) housekeep(received int) {
 	w.pace.turned(received)
 	if r := w.mail.ask.Load(); r != w.answered {
+		w.complete()
 		w.answered = r
 		w.fill(r)
 		r.done.Store(true)
@@ -23,7 +24,8 @@ func (w *Worker) housekeep(received int) {
 		w.asked = q
 		w.answerQuery(q)
 	}
-	if now := w.rx.Now; now-w.pace.keptHouse >= housekeepingPeriod {
+	if now := w.now; now-w.pace.keptHouse >= housekeepingPeriod {
+		w.complete()
 		w.pace.keptHouse = now
 		if w.stay != nil {
 			w.stay()

@@ -77,7 +77,7 @@ func (w *Worker) relate(f *pmd.Frame, frame []byte, it *item, h *packet.Headers,
 // it, and the rest drop it.
 func (w *Worker) relay(it *item) {
 	nodes := len(w.owners.Nodes())
-	if !w.program.ICMP.Relay || nodes < 2 || !w.relays.pass(w.rx.Now) {
+	if !w.program.ICMP.Relay || nodes < 2 || !w.relays.pass(w.now) {
 		return
 	}
 	original := w.rx.Frames[it.at].Bytes()[it.l3:][:it.Len]

@@ -40,7 +40,7 @@ func (w *Worker) joinFirst(pc *piece) {
 			return
 		}
 	}
-	value, decision := w.fragments.First(&pc.Piece, uint32(pc.value), w.rx.Now, &w.released)
+	value, decision := w.fragments.First(&pc.Piece, uint32(pc.value), w.now, &w.released)
 	e := w.follow(value, decision)
 	w.advance(pc, f, e, decision)
 	for _, f := range w.released.Frames[:w.released.N] {
@@ -59,7 +59,7 @@ func (w *Worker) joinLater(pc *piece) {
 	f.Recut(int(pc.l3), int(pc.inner)) // what is held is the packet alone
 	w.makeRoom()
 	before := w.drops.N
-	value, decision := w.fragments.Later(&pc.Piece, f, w.rx.Now, &w.drops)
+	value, decision := w.fragments.Later(&pc.Piece, f, w.now, &w.drops)
 	w.counters.verdicts[FragmentPushedOut] += uint64(w.drops.N - before)
 	if w.trace.tracing {
 		w.noteLost(before, FragmentPushedOut)
@@ -135,7 +135,7 @@ var decisionVerdicts = [fragments.Decisions]Verdict{
 // over, so that drops is empty: the largest datagram fits, and nothing is left
 // for a burst that may not come.
 func (w *Worker) expire() {
-	if n := w.fragments.Expire(w.rx.Now, &w.drops); n > 0 {
+	if n := w.fragments.Expire(w.now, &w.drops); n > 0 {
 		w.counters.verdicts[FragmentExpired] += uint64(n)
 		if w.trace.tracing {
 			w.noteLost(0, FragmentExpired)

@@ -53,7 +53,7 @@ func (w *Worker) ascend(f *pmd.Frame, port uint8, v Verdict, h *packet.Headers) 
 	if vlan != p.VLAN {
 		return ForeignVLAN
 	}
-	if !w.upLimits[port][c].pass(w.rx.Now) {
+	if !w.upLimits[port][c].pass(w.now) {
 		return KernelLimited
 	}
 	if tagged { // the interface is in the VLAN itself
@@ -154,10 +154,10 @@ const (
 
 // descend sends out what the kernel has for the ports.
 func (w *Worker) descend() int {
-	if w.kernelCore != w.index || w.rx.Now-w.descended < descendPeriod {
+	if w.kernelCore != w.index || w.now-w.descended < descendPeriod {
 		return 0
 	}
-	w.descended = w.rx.Now
+	w.descended = w.now
 	total := 0
 	for port := range w.ports {
 		p := &w.ports[port]

@@ -91,6 +91,7 @@ func (w *Worker) adopt() {
 	if e.program == w.program {
 		return
 	}
+	w.complete()
 	if e.counters != w.counters {
 		e.counters.copyFrom(w.counters)
 		w.counters = e.counters

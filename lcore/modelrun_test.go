@@ -52,7 +52,7 @@ type modelRun struct {
 var modelReserve reserve
 
 func newModelRun(tb testing.TB, t *rapid.T) *modelRun {
-	s := fleetShape{nodes: rapid.IntRange(1, 3).Draw(t, "nodes"), cores: rapid.IntRange(1, 3).Draw(t, "cores"), kernel: rapid.Bool().Draw(t, "kernel"), held: 256}
+	s := fleetShape{nodes: rapid.IntRange(1, 3).Draw(t, "nodes"), cores: rapid.IntRange(1, 3).Draw(t, "cores"), kernel: rapid.Bool().Draw(t, "kernel"), held: 256, halts: rapid.Bool().Draw(t, "halts")}
 	s.rxQueues = rapid.IntRange(1, s.cores).Draw(t, "receive queues")
 	if s.rxQueues == s.cores && s.cores > 1 {
 		s.rss = modelRSS(s.cores)

@@ -29,7 +29,7 @@ type query struct {
 
 // answerQuery looks the flow up that somebody asks for. The entry is as before.
 func (w *Worker) answerQuery(q *query) {
-	now := conntrack.Ticks(w.rx.Now)
+	now := conntrack.Ticks(w.now)
 	hash := w.conntrack.Hash(&q.key)
 	q.entry = Entry{CPU: w.cpu, Hash: hash}
 	if at, known := w.conntrack.Find(&q.key, hash, now); known {

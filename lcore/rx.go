@@ -11,12 +11,13 @@ const burst = 32
 // receive fills the burst from a port and returns how many frames came.
 func (w *Worker) receive(port int) int {
 	w.ports[port].Queue.Rx(&w.rx, burst)
+	w.now = w.rx.Now
 	if port == 0 {
-		w.pace.polled(w.rx.Now)
+		w.pace.polled(w.now)
 	}
 	w.counters.received += uint64(w.rx.N)
 	if w.tapRx != nil {
-		w.tapRx.copy(&w.rx, w.rx.Now, port)
+		w.tapRx.copy(&w.rx, w.now, port)
 	}
 	return w.rx.N
 }

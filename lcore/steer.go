@@ -31,14 +31,14 @@ const checkPeriod = 1_000_000
 // says that it puts such packets. A driver that claims what the device does not
 // do would have fragments and errors miss their flows' entries.
 func (w *Worker) check(port int) {
-	if w.ports[port].RSS == nil || w.n == 0 || w.rx.Now-w.checked < checkPeriod {
+	if w.ports[port].RSS == nil || w.n == 0 || w.now-w.checked < checkPeriod {
 		return
 	}
 	it := &w.items[0]
 	if it.marks != 0 || it.event == related {
 		return
 	}
-	w.checked = w.rx.Now
+	w.checked = w.now
 	w.counters.spreadChecks++
 	if w.home(uint8(port), &it.key, it.hash) != w.index {
 		w.counters.spreadMisses++
@@ -154,7 +154,7 @@ func (w *Worker) takeOver() int {
 		w.resume(r, n)
 		r.drop(n)
 		w.counters.taken += uint64(n)
-		w.forward()
+		w.forward(n)
 	}
 }
 

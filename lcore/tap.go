@@ -55,7 +55,7 @@ func newTap(c TapConfig, ports int) *tap {
 func (w *Worker) keepTap(t *tap) {
 	if w.tap != nil {
 		w.tap.show()
-		w.tap.until.Store(w.rx.Now)
+		w.tap.until.Store(w.now)
 	}
 	if t == w.tap {
 		return
@@ -72,7 +72,7 @@ func (w *Worker) keepTap(t *tap) {
 	} else {
 		w.tapRx = t
 	}
-	t.until.Store(w.rx.Now)
+	t.until.Store(w.now)
 	t.opened.Store(true)
 }
 

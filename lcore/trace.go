@@ -86,7 +86,7 @@ func (w *Worker) begin(f *pmd.Frame, marks uint8) {
 	if packet.MarkKnock(packet.Mark(b)) != t.knock {
 		return
 	}
-	if t.n == maxTraces || !t.limit.pass(w.rx.Now) {
+	if t.n == maxTraces || !t.limit.pass(w.now) {
 		w.counters.tracesLimited++
 		return
 	}
@@ -154,7 +154,7 @@ func (t *tracer) left(box *pmd.Burst, taken int, v Verdict) {
 
 // noteEntries notes what is known of the traced items before track changes it.
 func (w *Worker) noteEntries() {
-	now := conntrack.Ticks(w.rx.Now)
+	now := conntrack.Ticks(w.now)
 	for i := range w.items[:w.n] {
 		it := &w.items[i]
 		if p := w.trace.of(w.rx.Frames[it.at]); p != nil {

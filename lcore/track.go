@@ -6,16 +6,24 @@ import (
 	"guideway/maglev/conntrack"
 	"guideway/maglev/fib"
 	"guideway/maglev/packet"
+	"guideway/pmd/prefetch"
 )
 
 // track gives each item its tunnel: by the connection table, or for a new flow
-// by the service's Maglev table, and remembers it.
-func (w *Worker) track() {
-	now := conntrack.Ticks(w.rx.Now)
+// by the service's Maglev table, and remembers it. If the burst is to halt, it leaves items
+// that take more lines of the connection table than the home line to trackLate, and asks for
+// these lines; but not if something comes behind them that may change their flows.
+func (w *Worker) track(halt bool) {
+	now := conntrack.Ticks(w.now)
 	for at := 0; at < w.n; at++ {
-		n, left := w.known(at, now)
-		for ; left != 0; left &= left - 1 {
-			w.assign(&w.items[at+bits.TrailingZeros64(left)], now)
+		n, left, later := w.known(at, 0, now)
+		if left|later != 0 {
+			if halt && at+n == w.n {
+				w.left, w.later = left<<at, later<<at
+				w.fetch(w.left | w.later)
+				return
+			}
+			w.settle(at, left, later, now)
 		}
 		if at += n; at < w.n {
 			w.assign(&w.items[at], now)
@@ -23,7 +31,39 @@ func (w *Worker) track() {
 	}
 }
 
-// assign gives an item its tunnel that known has left.
+// fetch asks for the lines in which the entries of some items may be, far from their home lines.
+func (w *Worker) fetch(which uint64) {
+	for ; which != 0; which &= which - 1 {
+		it := &w.items[bits.TrailingZeros64(which)]
+		if lines, some := w.conntrack.Elsewhere(&it.key, it.hash); some {
+			for _, line := range lines {
+				prefetch.Line(line)
+			}
+		}
+	}
+}
+
+// trackLate gives their tunnels to the items that track has left to it.
+func (w *Worker) trackLate() {
+	if w.left|w.later != 0 {
+		w.settle(0, w.left, w.later, conntrack.Ticks(w.now))
+		w.left, w.later = 0, 0
+	}
+}
+
+// settle gives their tunnels to those of the items from one on that known has left, or wants
+// to see later.
+func (w *Worker) settle(at int, left, later uint64, now conntrack.Tick) {
+	if later != 0 {
+		_, more, _ := w.known(at, later, now)
+		left |= more
+	}
+	for ; left != 0; left &= left - 1 {
+		w.assign(&w.items[at+bits.TrailingZeros64(left)], now)
+	}
+}
+
+// assign gives an item its tunnel, however rare the item.
 func (w *Worker) assign(it *item, now conntrack.Tick) {
 	e, v := w.endpoint(it, now)
 	if e == nil {
@@ -38,31 +78,41 @@ func (w *Worker) assign(it *item, now conntrack.Tick) {
 	}
 }
 
-// known gives their tunnels to the items from one on, up to the first that may
-// change what is known of its flow, or is no ordinary packet. It returns how many
-// these are, and which of them it had to leave, a bit each: those of flows without an
-// entry that is in order and an endpoint that serves. What it does for the others is
-// what endpoint would do.
-func (w *Worker) known(at int, now conntrack.Tick) (n int, left uint64) {
+// known is trackBurst for the items from one on. What it does for those to which it gives
+// tunnels is what endpoint would do.
+func (w *Worker) known(at int, again uint64, now conntrack.Tick) (n int, left, later uint64) {
 	c, endpoints := w.counters, w.snapshot.All()
 	services, packets := c.services[:w.snapshot.Services()], c.endpoints[:len(endpoints)] // there are as many, at least
-	return trackBurst(w.items[at:w.n], w.places[at:w.n], w.conntrack, now, endpoints, services, packets)
+	return trackBurst(w.items[at:w.n], w.places[at:w.n], again, w.conntrack, now, endpoints, services, packets)
 }
 
 // trackEach gives their tunnels to the items before the first with an event or a mark,
-// if their flows have an entry and an endpoint that serves, and counts them by service
-// and endpoint. It returns how many are before that one, and which of them are left.
-// places are those of the items' flows, and used up; services and packets have room
-// for what endpoints tell of.
-func trackEach(items []item, places []conntrack.Place, table *conntrack.Table, now conntrack.Tick, endpoints []fib.Endpoint, services []serviceCounter, packets []uint64) (n int, left uint64) {
-	for i := range items {
+// if their flows have an entry at their places that is in order and an endpoint that
+// serves, and counts them by service and endpoint. It returns how many are before that one,
+// and a bit each for those that it had to leave, and for those to ask for later once more:
+// their entry may be in the line beside, which is their place now and on its way here.
+// These it is given as again then, to look at no others, and leaves what it does not find.
+// places are those of the items' flows; services and packets have room for what endpoints
+// tell of.
+func trackEach(items []item, places []conntrack.Place, again uint64, table *conntrack.Table, now conntrack.Tick, endpoints []fib.Endpoint, services []serviceCounter, packets []uint64) (n int, left, later uint64) {
+	which := again
+	if again == 0 {
+		which = 1<<len(items) - 1
+	}
+	for ; which != 0; which &= which - 1 {
+		i := bits.TrailingZeros64(which)
 		it := &items[i]
 		if it.event != conntrack.Data || it.marks != 0 {
-			return i, left
+			return i, left, later
 		}
-		value, known := table.Hit(&it.key, it.hash, now, conntrack.Data)
+		value, answer := table.HitAt(&places[i], &it.key, now, conntrack.Data)
+		if answer == conntrack.Beside && again == 0 {
+			prefetch.Line(places[i].Line)
+			later |= 1 << i
+			continue
+		}
 		id := fib.Value(value).ID()
-		if !known || id >= uint32(len(endpoints)) {
+		if answer != conntrack.Known || id >= uint32(len(endpoints)) {
 			left |= 1 << i
 			continue
 		}
@@ -77,7 +127,7 @@ func trackEach(items []item, places []conntrack.Place, table *conntrack.Table, n
 		service.bytes += uint64(it.Len)
 		packets[id]++
 	}
-	return len(items), left
+	return len(items), left, later
 }
 
 // count counts a packet for an endpoint that track has not seen.

@@ -1,38 +1,40 @@
 #include "go_asm.h"
 #include "textflag.h"
 
-// func trackVectors(items []item, places []conntrack.Place, table *conntrack.Table, now conntrack.Tick, endpoints []fib.Endpoint, services []serviceCounter, packets []uint64) (n int, left uint64)
+// func trackVectors(items []item, places []conntrack.Place, again uint64, table *conntrack.Table, now conntrack.Tick, endpoints []fib.Endpoint, services []serviceCounter, packets []uint64) (n int, left, later uint64)
 //
 // SI: item   BX: place   R8, R9: endpoints   R10: counters of services
 // R11: counters of endpoints   R12: now   R13: table
-//
-// It goes through the items twice. What is not in its home line, but may be in the one
-// beside that, is put off until all others are done: by then that line has come.
-TEXT ·trackVectors(SB), NOSPLIT, $16-152
+TEXT ·trackVectors(SB), NOSPLIT, $16-168
 	MOVQ items_base+0(FP), SI
 	MOVQ items_len+8(FP), AX
 	MOVQ places_base+24(FP), BX
-	MOVQ table+48(FP), R13
-	MOVL now+56(FP), R12
-	MOVQ endpoints_base+64(FP), R8
-	MOVQ endpoints_len+72(FP), R9
-	MOVQ services_base+88(FP), R10
-	MOVQ packets_base+112(FP), R11
-	MOVQ $0, n+136(FP)
-	MOVQ $0, left+144(FP)
-	MOVQ $0, putOff-16(SP)
+	MOVQ again+48(FP), CX
+	MOVQ table+56(FP), R13
+	MOVL now+64(FP), R12
+	MOVQ endpoints_base+72(FP), R8
+	MOVQ endpoints_len+80(FP), R9
+	MOVQ services_base+96(FP), R10
+	MOVQ packets_base+120(FP), R11
+	MOVQ AX, n+144(FP)
+	MOVQ $0, left+152(FP)
+	MOVQ $0, later+160(FP)
+	MOVQ $0, end-8(SP)             // for some of the items
+	MOVQ CX, again-16(SP)
+	TESTQ CX, CX
+	JNE  some
 	SHLQ $const_itemShift, AX
 	ADDQ SI, AX
-	MOVQ AX, end-8(SP)            // 0 the second time
+	MOVQ AX, end-8(SP)
 	CMPQ SI, AX
-	JGE  over
+	JGE  out
 
 next:
 	TESTL $0xff00ff00, item_at(SI) // event, marks
-	JNE   over
+	JNE   stop
 
 look:
-	// DI: home line, the second time the one beside it
+	// DI: home line, or the one beside it
 	MOVQ         const_placeLine(BX), DI
 	VPBROADCASTQ const_placeName(BX), Y0
 	VPBROADCASTD (item_key+const_keyPorts)(SI), X1
@@ -102,19 +104,13 @@ beyond:
 	ADDQ $(1<<const_placeShift), BX
 	CMPQ SI, end-8(SP)
 	JLT  next
-
-over:
 	CMPQ end-8(SP), $0
-	JEQ  again
-	SUBQ items_base+0(FP), SI
-	SHRQ $const_itemShift, SI
-	MOVQ SI, n+136(FP)
-	MOVQ $0, end-8(SP)
+	JNE  out
 
-again:
-	MOVQ   putOff-16(SP), AX
+some:
+	MOVQ   again-16(SP), AX
 	BLSRQ  AX, CX
-	MOVQ   CX, putOff-16(SP)
+	MOVQ   CX, again-16(SP)
 	TZCNTQ AX, AX
 	JCS    out                    // none
 	MOVQ   places_base+24(FP), BX
@@ -124,6 +120,11 @@ again:
 	SHLQ   $const_itemShift, SI
 	ADDQ   items_base+0(FP), SI
 	JMP    look
+
+stop:
+	SUBQ items_base+0(FP), SI
+	SHRQ $const_itemShift, SI
+	MOVQ SI, n+144(FP)
 
 out:
 	VZEROUPPER
@@ -148,11 +149,11 @@ none:
 	ADDQ       const_tableBase(R13), DI
 	PREFETCHT0 (DI)
 	MOVQ       DI, const_placeLine(BX)
-	LEAQ       putOff-16(SP), DX
+	LEAQ       later+160(FP), DX
 	JMP        note
 
 leave:
-	LEAQ left+144(FP), DX
+	LEAQ left+152(FP), DX
 
 note:
 	// In the mask at DX, the item's bit.

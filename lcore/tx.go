@@ -47,7 +47,7 @@ func (w *Worker) send(port int) {
 		return
 	}
 	if w.tapTx != nil {
-		w.tapTx.copy(b, w.rx.Now, port)
+		w.tapTx.copy(b, w.now, port)
 	}
 	offered := b.N
 	sent := w.ports[port].Queue.Tx(b)
@@ -65,7 +65,7 @@ func (w *Worker) post(port int) {
 		return
 	}
 	if w.tapTx != nil {
-		w.tapTx.copy(&o.frames, w.rx.Now, port)
+		w.tapTx.copy(&o.frames, w.now, port)
 	}
 	offered := o.frames.N
 	sent := w.ports[port].Queue.Tx(&o.frames)

@@ -24,6 +24,9 @@
 // On amd64 these are in assembly, held by tests to readEach, trackEach and encloseEach
 // beside them, which other machines run. What a loop does not take goes the long way.
 //
+// A full burst halts behind track if the connection table is large, and goes on when
+// the next one has been parsed (forward): memory is slower than a stage.
+//
 // Packets that somebody wants traced go the same way; where it turns, it is
 // noted (trace.go).
 //
@@ -92,10 +95,8 @@ const MaxPorts = 256
 
 // A Worker is the poll loop of one core.
 type Worker struct {
-	// What the stages write for each packet, on cache lines of its own: a Worker begins on one.
-	items        [burst]item            // frames that are still on their way
-	places       [burst]conntrack.Place // what the next stage reads of each
-	destinations destinations           // known ones, of the program
+	batches      [2]batch     // each packet's part is on cache lines of its own: a Worker begins on one
+	destinations destinations // known ones, of the program
 
 	cpu       int
 	ports     []PortQueue
@@ -127,11 +128,12 @@ type Worker struct {
 	tapRx    *tap    // tap, if it is for what is received
 	tapTx    *tap    // tap, if it is for what is sent
 
-	rx      pmd.Burst      // the burst at hand
-	n       int            // how many items
-	pieces  [burst]piece   // its fragments
-	np      int            // how many pieces
-	headers packet.Headers // of the frame at hand, away from the fast path
+	*batch                               // at hand
+	other    *batch                      // the one before, or after
+	halted   bool                        // other is half way, and is to be completed
+	haltFrom struct{ frames, flows int } // see forward
+	now      int64                       // when the last burst was received
+	headers  packet.Headers              // of the frame at hand, away from the fast path
 
 	drops    pmd.Burst   // frames to free
 	out      []pmd.Burst // tunnelled, by egress port
@@ -149,6 +151,20 @@ type Worker struct {
 
 	mail mailbox // shared with the control plane
 	bell bell    // shared with the other cores
+}
+
+// A batch is a burst on its way through the stages.
+type batch struct {
+	items  [burst]item            // frames that are still on their way
+	places [burst]conntrack.Place // what track reads of each
+	came   int                    // with how many frames
+	n      int                    // how many items
+	left   uint64                 // those that track has left to trackLate, a bit each
+	later  uint64                 // likewise, whose entries may be where their places are now
+	rx     pmd.Burst              // the frames
+	pieces [burst]piece           // fragments among them
+	np     int                    // how many pieces
+	_      [cacheLine]byte
 }
 
 // An item is one frame on its way through the stages. It holds no pointer, so
@@ -192,6 +208,8 @@ func New(c Config) *Worker {
 			w.upLimits[port][class] = newLimit(p.KernelRate)
 		}
 	}
+	w.haltFrom.frames, w.haltFrom.flows = burst, manyFlows
+	w.batch, w.other = &w.batches[0], &w.batches[1]
 	w.use(&emptyProgram)
 	w.mail.edition.Store(&edition{program: w.program, counters: w.counters})
 	return w
@@ -207,8 +225,9 @@ func (w *Worker) Run() {
 }
 
 // Turn is one turn of the loop: a burst of each port, of each other core and of
-// the kernel, all the way, then what is due of housekeeping. It returns the
-// number of frames that it found.
+// the kernel, all the way, then what is due of housekeeping. A full burst may halt half
+// way, for the next turn to complete. It returns the number of frames that it found, or, if
+// there were none, of those that it completed.
 func (w *Worker) Turn() int {
 	w.adopt()
 	found := 0
@@ -220,21 +239,59 @@ func (w *Worker) Turn() int {
 			}
 			w.parse(port)
 			w.check(port)
-			w.forward()
+			w.forward(n)
 		}
 	}
 	found += w.takeOver()
+	if found == 0 {
+		found = w.complete()
+	}
 	found += w.descend()
 	w.housekeep(found)
 	return found
 }
 
-// forward takes the burst at hand from its flow keys to the wire.
-func (w *Worker) forward() {
+// manyFlows is how many flows have a connection table of which little is in the caches:
+// 5 MB of it.
+const manyFlows = 1 << 17
+
+// forward takes the burst at hand, which came with n frames, from its flow keys to the wire.
+//
+// What it needs of a large connection table takes longer to come from memory than a stage
+// does. So where more frames are to be expected, because a burst was full, it stops half way,
+// and goes on when the next burst has been received and parsed.
+func (w *Worker) forward(n int) {
+	halt := n >= w.haltFrom.frames && w.conntrack.Len() >= w.haltFrom.flows && !w.trace.tracing
+	w.complete()
 	if w.trace.n != 0 {
 		w.noteEntries()
 	}
-	w.track()
+	w.track(halt)
+	if halt {
+		w.came, w.halted = n, true
+		w.turnOver()
+		return
+	}
+	w.dispatch()
+}
+
+// complete takes the burst that has halted to the wire, if there is one, and returns with
+// how many frames it came.
+func (w *Worker) complete() int {
+	if !w.halted {
+		return 0
+	}
+	w.halted = false
+	w.turnOver()
+	n := w.came
+	w.trackLate()
+	w.dispatch()
+	w.turnOver()
+	return n
+}
+
+// dispatch takes the burst at hand, of which each item has its tunnel, to the wire.
+func (w *Worker) dispatch() {
 	w.join()
 	w.encap()
 	if w.trace.n != 0 {
@@ -242,6 +299,9 @@ func (w *Worker) forward() {
 	}
 	w.transmit()
 }
+
+// turnOver puts the other batch at hand.
+func (w *Worker) turnOver() { w.batch, w.other = w.other, w.batch }
 
 // finish forwards what has been received when the loop was told to stop, until
 // the queues are empty or have been given as many turns as the largest ring
@@ -254,4 +314,5 @@ func (w *Worker) finish() {
 			return
 		}
 	}
+	w.complete()
 }

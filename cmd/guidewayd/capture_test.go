@@ -58,6 +58,7 @@ func BenchmarkCapture(b *testing.B) {
 					for !ended.Load() {
 						p.worker.Turn()
 					}
+					p.end()
 				})
 				capturing.Wait()
 				if err != nil {

@@ -276,6 +276,12 @@ func (p *pipeline) measure(b *testing.B) {
 	perPacket(b, packets, threadTime()-began)
 }
 
+// end gives all frames back to the port.
+func (p *pipeline) end() {
+	p.group.Stop()
+	p.worker.Run()
+}
+
 func BenchmarkPipeline(b *testing.B) {
 	if _, err := benchEAL(); err != nil {
 		b.Fatal(err)
@@ -291,6 +297,7 @@ func BenchmarkPipeline(b *testing.B) {
 				onPollThread(b, p.eal, func() {
 					p.warm()
 					p.measure(b)
+					p.end()
 				})
 				if got := p.table.Len(); got < p.flows*999/1000 || got > p.flows {
 					b.Fatalf("%d entries in the connection table, want %d", got, p.flows)

@@ -27,6 +27,24 @@ func (t *Table) Place(k *flow.Key, h uint64) Place {
 	return Place{t.base + uintptr(f.home(h))*lineBytes, name}
 }
 
+// Elsewhere returns the places of a flow that is neither in its home line, which it reads, nor
+// beside that: two lines to prefetch, if there are such flows. A lookup that goes there would
+// wait for both.
+func (t *Table) Elsewhere(k *flow.Key, h uint64) (lines [group]uintptr, some bool) {
+	f := &t.v4
+	if k.IPv6 {
+		f = &t.v6
+	}
+	if t.lines[f.home(h)][meta]&farMask == 0 {
+		return lines, false
+	}
+	away := f.away(h)
+	for c := range uint32(group) {
+		lines[c] = t.base + uintptr(away^c)*lineBytes
+	}
+	return lines, true
+}
+
 // Find looks for the entry of k, whose Hash is h. An entry past its timeout is
 // freed and not found.
 func (t *Table) Find(k *flow.Key, h uint64, now Tick) (Slot, bool) {

@@ -3,7 +3,7 @@ package conntrack
 import "unsafe" // unsafe.Offsetof only, in constants
 
 // The layout of a Table and of its lines, for the packet path's assembly, which
-// does what [Table.Place] and [Table.Hit] do.
+// does what [Table.Place] and [Table.HitAt] do.
 const (
 	OffsetTableBase   = unsafe.Offsetof(Table{}.base)   // a constant
 	OffsetTableV4     = unsafe.Offsetof(Table{}.v4)     // likewise
