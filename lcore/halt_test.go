@@ -1,6 +1,7 @@
 package lcore
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"math/rand/v2"
@@ -76,12 +77,6 @@ func TestHalt(t *testing.T) {
 	r.publish()
 	r.worker.adopt()
 	r.wantSent("another program", burst)
-
-	r.worker.trace.tracing = true
-	r.injectFlows(0, burst)
-	turn(burst)
-	r.wantSent("tracing", burst)
-	r.worker.trace.tracing = false
 
 	r.worker.haltFrom.flows = r.worker.conntrack.Len() + 1
 	r.injectFlows(0, burst)
@@ -233,4 +228,31 @@ func TestHaltKeepsOrder(t *testing.T) {
 	if c := r.worker.counters; c.services[0].packets != c.verdicts[Forwarded] {
 		t.Errorf("%d packets were counted, and %d sent", c.services[0].packets, c.verdicts[Forwarded])
 	}
+}
+
+// A burst with a packet to be traced does not halt, and neither it nor one that has halted
+// before is told of wrongly.
+func TestTraceBesideHalted(t *testing.T) {
+	f := newFleet(t, fleetShape{nodes: 1, cores: 1, rxQueues: 1, halts: true}, "10.0.0.1", "10.0.0.2", "10.0.0.3")
+	f.trace(tracing)
+	w, port := f.nodes[0].workers[0], f.nodes[0].port
+	w.Turn() // and housekeeping has been done
+	for i := range 100 {
+		f.inject(0, 0, datagram(i, 1000, 0, 10, 1500, false)...)
+		w.Turn()
+		if sent := len(port.Sent(0)); sent != 0 || !w.halted {
+			t.Fatalf("%d packets were sent by a burst that is to halt", sent)
+		}
+		frame := marked(i, 2000, 0, false, false)[0]
+		f.inject(0, 0, frame)
+		w.Turn()
+		sent, traces := port.Sent(0), f.traces()
+		if len(sent) != 2 || len(traces) != 1 || w.halted {
+			t.Fatalf("%d packets were sent, %d told of", len(sent), len(traces))
+		}
+		if tr := &traces[0]; tr.Verdict != Forwarded || !bytes.Equal(tr.Came(), frame) || !bytes.Equal(tr.Sent(), sent[1]) {
+			t.Fatalf("%v\ncame %x\nsent %x\nis   %x", tr.Verdict, tr.Came(), tr.Sent(), sent[1])
+		}
+	}
+	f.shut()
 }

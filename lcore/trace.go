@@ -86,6 +86,9 @@ func (w *Worker) begin(f *pmd.Frame, marks uint8) {
 	if packet.MarkKnock(packet.Mark(b)) != t.knock {
 		return
 	}
+	if t.n == 0 {
+		w.complete() // what ends by that is not to end this trace
+	}
 	if t.n == maxTraces || !t.limit.pass(w.now) {
 		w.counters.tracesLimited++
 		return

@@ -259,9 +259,9 @@ const manyFlows = 1 << 17
 //
 // What it needs of a large connection table takes longer to come from memory than a stage
 // does. So where more frames are to be expected, because a burst was full, it stops half way,
-// and goes on when the next burst has been received and parsed.
+// and goes on when the next burst has been received and parsed. Traced packets do not wait.
 func (w *Worker) forward(n int) {
-	halt := n >= w.haltFrom.frames && w.conntrack.Len() >= w.haltFrom.flows && !w.trace.tracing
+	halt := n >= w.haltFrom.frames && w.conntrack.Len() >= w.haltFrom.flows && w.trace.n == 0
 	w.complete()
 	if w.trace.n != 0 {
 		w.noteEntries()
