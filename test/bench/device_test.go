@@ -34,7 +34,7 @@ func startDevice(t *testing.T, p port, c contender, huge bool) device {
 		netns = namespace
 	}
 	if c.testpmd != "" {
-		d, err := testpmd.Start(testpmd.Config{Mode: c.testpmd, Device: p.device, Main: generatorCPU, CPU: deviceCPU, Huge: huge, Netns: netns})
+		d, err := testpmd.Start(testpmd.Config{Mode: c.testpmd, Device: p.deviceFor(c), Main: generatorCPU, CPU: deviceCPU, Two: c.lcores == 2, Huge: huge, Netns: netns})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -79,7 +79,7 @@ func (r *results) byLcores(port string) *plot.Lines {
 	device, software := plot.Series{Name: "a queue for each"}, plot.Series{Name: "one receives for both"}
 	linear := plot.Series{Name: "so many times one", Dots: true}
 	for _, row := range *r {
-		if row.port.name != port {
+		if row.port.name != port || row.contender.testpmd != "" {
 			continue
 		}
 		n, y := float64(row.contender.lcores), slices.Max(row.each(func(s sample) float64 { return s.delivered / 1e6 }))

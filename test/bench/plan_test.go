@@ -54,7 +54,7 @@ func (c contender) nothingSent() bool {
 }
 
 // A port is what contenders are measured on. yardstick is the testpmd mode that the
-// others are divided by; "": they are by the first contender.
+// others are divided by; "": they are by what the same program does with one lcore.
 type port struct {
 	name       string
 	yardstick  string
@@ -66,7 +66,7 @@ type port struct {
 // yard is what a contender is divided by: the yardstick, with packets of its family.
 func (p port) yard(c contender) contender {
 	if p.yardstick == "" {
-		return p.contenders[0]
+		return contender{testpmd: c.testpmd, flows: c.flows, lcores: 1}
 	}
 	return contender{testpmd: p.yardstick, ipv6: c.ipv6}
 }
@@ -120,10 +120,11 @@ func ports(dir string, short bool) []port {
 		contenders: []contender{{testpmd: "io"}, {testpmd: "macswap"}, {testpmd: "5tswap"}, {flows: captureFlows}},
 	}, {
 		// The same with a queue for each of two lcores, on both CPUs: each has its own
-		// flows. A port that limits nobody. And with one queue, whose lcore hands the other
-		// its flows.
+		// flows. With one queue, whose lcore hands the other its flows. And what the port lets
+		// two threads of testpmd do.
 		name: "cores", device: "net_pcap0,rx_pcap=" + capture(dir) + ",infinite_rx=1",
-		contenders: []contender{{flows: captureFlows, lcores: 1}, {flows: captureFlows, lcores: 2}, {flows: captureFlows, lcores: 2, steered: true}},
+		contenders: []contender{{flows: captureFlows, lcores: 1}, {flows: captureFlows, lcores: 2}, {flows: captureFlows, lcores: 2, steered: true},
+			{testpmd: "macswap", lcores: 1}, {testpmd: "macswap", lcores: 2}},
 	}, {
 		name: "memif", yardstick: "macswap", device: "net_memif0,role=server,socket-abstract=no,socket=" + socketName, generator: "net_memif0,role=client,socket-abstract=no,socket=" + socketName,
 		contenders: []contender{

@@ -25,6 +25,7 @@ type Config struct {
 	Device string // a virtual device with its arguments, the one port
 	Main   int    // CPU of its main thread
 	CPU    int    // of its polling thread
+	Two    bool   // polling threads, the other one beside the main thread: each has a queue
 	Huge   bool   // memory of hugepages
 	Netns  string // the namespace it runs in; "": the caller's own
 }
@@ -50,9 +51,13 @@ type Testpmd struct {
 
 // Start starts testpmd and returns when it forwards.
 func Start(c Config) (*Testpmd, error) {
+	threads, lcores := 1, fmt.Sprintf("--lcores=0@%d,1@%d", c.Main, c.CPU)
+	if c.Two {
+		threads, lcores = 2, lcores+fmt.Sprintf(",2@%d", c.Main)
+	}
 	args := []string{
 		"stdbuf", "-oL", // or what it says to a pipe waits until there is more
-		"dpdk-testpmd", fmt.Sprintf("--lcores=0@%d,1@%d", c.Main, c.CPU), "--no-pci", "--no-telemetry",
+		"dpdk-testpmd", lcores, "--no-pci", "--no-telemetry",
 		fmt.Sprintf("--file-prefix=guideway-testpmd-%d", os.Getpid()), "-m", strconv.Itoa(memory), "--vdev=" + c.Device,
 	}
 	if c.Huge {
@@ -60,7 +65,7 @@ func Start(c Config) (*Testpmd, error) {
 	} else {
 		args = append(args, "--no-huge", "--no-shconf")
 	}
-	args = append(args, "--", "-i", "--auto-start", "--forward-mode="+c.Mode, "--nb-cores=1", "--burst=64", fmt.Sprint("--total-num-mbufs=", frames),
+	args = append(args, "--", "-i", "--auto-start", "--forward-mode="+c.Mode, fmt.Sprint("--nb-cores=", threads), fmt.Sprint("--rxq=", threads), fmt.Sprint("--txq=", threads), "--burst=64", fmt.Sprint("--total-num-mbufs=", frames),
 		"--port-topology=loop", "--disable-link-check", "--record-core-cycles")
 	if c.Netns != "" {
 		args = append([]string{"ip", "netns", "exec", c.Netns}, args...)
