@@ -80,16 +80,14 @@ func pollLoop(pid, cpu int) (tid int, err error) {
 	return tid, nil
 }
 
+// seize stops a thread where it sleeps.
 func seize(tid int) error {
 	if err := unix.PtraceSeize(tid); err != nil {
 		return fmt.Errorf("seize: %w", err)
 	}
 	for range 1000 {
-		if err := unix.PtraceInterrupt(tid); err != nil {
-			return fmt.Errorf("interrupt: %w", err)
-		}
-		if _, err := unix.Wait4(tid, nil, unix.WALL, nil); err != nil {
-			return fmt.Errorf("wait: %w", err)
+		if err := interrupt(tid); err != nil {
+			return err
 		}
 		at, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", tid))
 		if err != nil {
@@ -104,4 +102,28 @@ func seize(tid int) error {
 		time.Sleep(time.Millisecond)
 	}
 	return errors.Join(errors.New("the poll loop never rests"), unix.PtraceDetach(tid))
+}
+
+// interrupt stops a thread. A signal that comes meanwhile, such as those of Go's
+// scheduler, stops it too; it is passed on, or the stop asked for would be the one after
+// it, and so for ever.
+func interrupt(tid int) error {
+	if err := unix.PtraceInterrupt(tid); err != nil {
+		return fmt.Errorf("interrupt: %w", err)
+	}
+	for {
+		var status unix.WaitStatus
+		if _, err := unix.Wait4(tid, &status, unix.WALL, nil); err != nil {
+			return fmt.Errorf("wait: %w", err)
+		}
+		if status.TrapCause() == unix.PTRACE_EVENT_STOP {
+			return nil
+		}
+		if !status.Stopped() {
+			return fmt.Errorf("the thread has ended: %#x", status)
+		}
+		if err := unix.PtraceCont(tid, int(status.StopSignal())); err != nil {
+			return fmt.Errorf("continue: %w", err)
+		}
+	}
 }
