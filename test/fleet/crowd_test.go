@@ -25,9 +25,8 @@ import (
 //
 // So every flow has an answer each 40 ms, and what breaks for longer is seen.
 type crowd struct {
-	f        *fleet
-	stop     chan struct{}
-	wg       sync.WaitGroup
+	f *fleet
+	*company
 	speakers map[vip][]*speaker
 	tables   map[string]*table
 	logs     []int         // how long those of the nodes were before
@@ -85,7 +84,7 @@ func (t *table) hear(flow int, server string) {
 // gather starts a crowd, which goes away with leave.
 func (f *fleet) gather() *crowd {
 	f.t.Helper()
-	c := &crowd{f: f, stop: make(chan struct{}), speakers: map[vip][]*speaker{}, tables: map[string]*table{}}
+	c := &crowd{f: f, company: f.company(), speakers: map[vip][]*speaker{}, tables: map[string]*table{}}
 	for _, v := range vips {
 		c.tables[v.name] = &table{moves: map[string]int{}} // all, before any is looked at
 	}
@@ -108,8 +107,7 @@ func (f *fleet) gather() *crowd {
 // leave ends the crowd when all that it has asked is answered or lost.
 func (c *crowd) leave() {
 	now := time.Now()
-	close(c.stop)
-	c.wg.Wait()
+	c.end()
 	for _, t := range c.tables {
 		for _, last := range t.last {
 			t.gap = max(t.gap, now.Sub(last))

@@ -3,7 +3,6 @@ package fleet
 import (
 	"math/rand/v2"
 	"net/netip"
-	"sync"
 	"testing"
 	"time"
 
@@ -52,10 +51,9 @@ func TestOwnerKilled(t *testing.T) {
 		t.Fatalf("%s owns %d streams, the others %d: too few to tell", nodeName(victim), owned[0], owned[1])
 	}
 
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
+	company := f.company()
 	for i, s := range streams {
-		wg.Go(func() {
+		company.wg.Go(func() {
 			r := rand.New(rand.NewPCG(2, uint64(i)))
 			send := func(payload []byte) {
 				for _, frame := range s.frames(payload) {
@@ -68,7 +66,7 @@ func TestOwnerKilled(t *testing.T) {
 			}
 			for {
 				select {
-				case <-stop:
+				case <-company.stop:
 					return
 				case <-time.After(10 * time.Millisecond):
 					s.outcomes = append(s.outcomes, s.ask(large, limit, send))
@@ -80,8 +78,7 @@ func TestOwnerKilled(t *testing.T) {
 	killed := time.Now()
 	f.nodes[victim].Kill()
 	time.Sleep(healthInterval + margin + time.Second)
-	close(stop)
-	wg.Wait()
+	company.end()
 
 	var outage time.Duration
 	var sent, missing int

@@ -50,8 +50,7 @@ type restarting struct {
 	down     time.Duration // in all, from the signal until it forwards
 	longest  time.Duration // likewise, once
 
-	stop chan struct{}
-	wg   sync.WaitGroup
+	*company
 
 	mu       sync.Mutex
 	leaving  string         // the backend that clients go away from, once they have their page
@@ -74,8 +73,9 @@ const (
 func restarts(t *testing.T, keep string, times int) *restarting {
 	var changing rack
 	changing.reset()
-	r := &restarting{restarts: times, stop: make(chan struct{}), at: map[string]int{}, last: make([]time.Time, restartClients*len(vips))}
+	r := &restarting{restarts: times, at: map[string]int{}, last: make([]time.Time, restartClients*len(vips))}
 	r.f = start(t, shape{nodes: 1, keep: keep, serves: func(int) string { return checked(changing.config()) }})
+	r.company = r.f.company()
 	for i := range restartClients * len(vips) {
 		r.wg.Go(func() { r.keepOn(i) })
 	}
@@ -99,8 +99,7 @@ func restarts(t *testing.T, keep string, times int) *restarting {
 		back := time.Now()
 		within(t, restartLimit, "everybody has had a page", func() bool { return r.all(back) })
 	}
-	close(r.stop)
-	r.wg.Wait()
+	r.end()
 	r.f.stop()
 	t.Logf("%d restarts, half of them kill -9: %d of %d connections broke, %d more were not opened; %d pages, the slowest after %v; down for %v each, %v once; %.0f entries taken over, %.0f dropped",
 		times, len(r.broken), r.opened, r.unopened, r.pages, r.waited.Round(time.Millisecond),
