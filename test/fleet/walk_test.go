@@ -193,7 +193,8 @@ func TestWalk(t *testing.T) {
 				gets = func() bool { return trouble.gets(w) }
 			}
 			began := time.Now()
-			mend := trouble.cause(w)
+			mend := sync.OnceFunc(trouble.cause(w))
+			defer mend() // before the next is looked for
 			within(t, routerLimit, "the client does not get through any more", func() bool { return !gets() })
 			// The walk goes step by step, and is over when it has found it.
 			upTo := f.commands[len(f.commands)-1]
