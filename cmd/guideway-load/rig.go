@@ -69,10 +69,9 @@ func (r *rig) confine() error {
 	}
 	cpus := r.o.ControlCPUs
 	if len(cpus) == 0 {
-		for cpu := range runtime.NumCPU() {
-			if cpu != r.o.Send && cpu != r.o.Receive {
-				cpus = append(cpus, cpu)
-			}
+		var err error
+		if cpus, err = dpdk.Besides(r.o.Send, r.o.Receive); err != nil {
+			return err
 		}
 		r.o.ControlCPUs = cpus
 	}

@@ -86,7 +86,7 @@ func run(path, state string, log *slog.Logger) (err error) {
 	manager, err := control.New(control.Options{
 		Path: path, Config: cfg, Warnings: warnings, Group: node.group, Ports: node.ports, Kernel: node.kernel, Health: node.health, LastGood: lastGood,
 		Speaker: control.Routers{Speaker: node.routers}, Supervisor: systemd,
-		Workers: node.controlCPUs, Keeper: node.kept, Left: node.kept.Left(), Log: log,
+		Workers: node.planners(), Keeper: node.kept, Left: node.kept.Left(), Log: log,
 	})
 	if err != nil {
 		return err

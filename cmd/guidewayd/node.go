@@ -26,20 +26,20 @@ import (
 
 // A node is the data plane: EAL, the ports, and a worker for each lcore.
 type node struct {
-	cfg         *config.Config
-	log         *slog.Logger
-	eal         *dpdk.EAL
-	ports       []pmd.Port      // in the order of cfg.Ports
-	kernels     []pmd.Port      // their kernel interfaces; nil: none
-	kernel      *kernel.Kernel  // follows those; nil: there are none
-	health      *health.Monitor // probes backends and other nodes
-	routers     *bgp.Speaker    // whom VIPs are announced to
-	kept        *keep.Store     // holds the connection tables; nil: they are in DPDK's memory, and unkept says why
-	unkept      string
-	workers     []*lcore.Worker
-	group       *lcore.Group
-	threads     []*dpdk.Thread
-	controlCPUs int
+	cfg     *config.Config
+	log     *slog.Logger
+	eal     *dpdk.EAL
+	ports   []pmd.Port      // in the order of cfg.Ports
+	kernels []pmd.Port      // their kernel interfaces; nil: none
+	kernel  *kernel.Kernel  // follows those; nil: there are none
+	health  *health.Monitor // probes backends and other nodes
+	routers *bgp.Speaker    // whom VIPs are announced to
+	kept    *keep.Store     // holds the connection tables; nil: they are in DPDK's memory, and unkept says why
+	unkept  string
+	workers []*lcore.Worker
+	group   *lcore.Group
+	threads []*dpdk.Thread
+	control []int // CPUs of all other threads; empty: the lcores are all there are
 }
 
 // openNode starts EAL, opens the ports and makes the workers. Nothing polls
@@ -55,7 +55,7 @@ func openNode(cfg *config.Config, log *slog.Logger) (*node, error) {
 	}
 	var err error
 	n.eal, err = dpdk.Start(dpdk.Config{
-		ControlCPUs: cfg.DPDK.ControlCPUs, Memory: cfg.DPDK.Memory, Huge: cfg.DPDK.Huge,
+		ControlCPUs: n.control, Memory: cfg.DPDK.Memory, Huge: cfg.DPDK.Huge,
 		Devices: devices, ExtraArgs: cfg.DPDK.EALArgs, Log: n.dpdkLog,
 	})
 	if err != nil {
@@ -83,14 +83,23 @@ func (n *node) confine() error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	cpus := n.cfg.DPDK.ControlCPUs
-	n.controlCPUs = max(1, len(cpus))
-	runtime.GOMAXPROCS(len(n.cfg.DPDK.Lcores) + n.controlCPUs + 1)
-	if len(cpus) == 0 {
+	n.control = n.cfg.DPDK.ControlCPUs
+	if len(n.control) == 0 {
+		var err error
+		if n.control, err = dpdk.Besides(n.cfg.DPDK.Lcores...); err != nil {
+			return err
+		}
+	}
+	runtime.GOMAXPROCS(len(n.cfg.DPDK.Lcores) + n.planners() + 1)
+	if len(n.control) == 0 {
+		n.log.Warn("no CPU is left for the control plane: it takes its time from the poll loops", "lcores", n.cfg.DPDK.Lcores)
 		return nil
 	}
-	return dpdk.Confine(cpus...)
+	return dpdk.Confine(n.control...)
 }
+
+// planners is how many goroutines of the control plane can be at work at a time.
+func (n *node) planners() int { return max(1, len(n.control)) }
 
 // makeWorkers makes a worker for each lcore, with its connection table.
 func (n *node) makeWorkers() error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +37,18 @@ func affinity() (cpus []int, err error) {
 		}
 	}
 	return cpus, nil
+}
+
+// Besides returns the CPUs that the process may use besides those of its poll loops,
+// for all other threads. CPUs that the kernel isolates are not among them, unless whoever
+// started the process has put it there. None: the poll loops have them all. It is to be
+// called before [Confine].
+func Besides(lcores ...int) ([]int, error) {
+	cpus, err := affinity()
+	if err != nil {
+		return nil, fmt.Errorf("dpdk: affinity: %w", err)
+	}
+	return slices.DeleteFunc(cpus, func(cpu int) bool { return slices.Contains(lcores, cpu) }), nil
 }
 
 // ownThread runs f on a goroutine that is locked to a thread of its own, which

@@ -79,7 +79,7 @@ type gwDevice struct{ *daemon.Daemon }
 func (d gwDevice) count(t *testing.T) count {
 	t.Helper()
 	m := d.Metrics()
-	took, err := testpmd.ThreadTime(d.Pid(), "gw-poll")
+	took, err := testpmd.ThreadTime(d.PID(), "gw-poll")
 	if err != nil {
 		t.Fatal(err)
 	}

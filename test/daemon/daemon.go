@@ -122,9 +122,6 @@ func (d *Daemon) Kill() {
 	<-d.exit
 }
 
-// Pid returns the daemon's process.
-func (d *Daemon) Pid() int { return d.cmd.Process.Pid }
-
 // Log returns what the daemon has said so far.
 func (d *Daemon) Log() string { return d.log.String() }
 
